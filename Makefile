@@ -1,0 +1,44 @@
+# The two commands that matter: `make run` sets everything up and serves; `make test` runs every check.
+SHELL := /bin/bash
+# An inherited PYTHONDONTWRITEBYTECODE would recompile TensorFlow at every start.
+unexport PYTHONDONTWRITEBYTECODE
+PY := .venv/bin/python
+ARGS ?=
+
+.PHONY: run chat test lint unit e2e setup setup-dev lock clean
+
+run: setup
+	$(PY) -m chengda run $(ARGS)
+
+chat: setup
+	$(PY) -m chengda chat $(ARGS)
+
+test: setup-dev lint unit e2e
+
+lint:
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+unit:
+	$(PY) -m pytest tests --ignore tests/e2e
+
+e2e:
+	$(PY) -m pytest tests/e2e
+
+setup:
+	@deploy/bootstrap.sh
+
+setup-dev:
+	@deploy/bootstrap.sh dev
+
+# Locks carry versions and hashes, no addresses.
+lock:
+	uv pip compile -q --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	    --extra base pyproject.toml -o requirements.lock
+	uv pip compile -q --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	    --extra dev --extra base pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,98 @@
+"""The base class of every chat app: verify → parse → (dispatcher) → send. One file per channel."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from city.messages import Reply
+
+
+class VerificationError(Exception):
+    """A delivery whose signature, token or time stamp is wrong; it is refused and nothing is read from it."""
+
+
+class ParseError(Exception):
+    """A delivery that is signed correctly but is not in the platform's format; the message says what."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One HTTP request from a platform. Header names are lower case; `body` is the raw signed bytes."""
+
+    method: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """One citizen's message as the platform told it.
+
+    `sender_id` is the platform's stable name for the person (or the chat); `message_id` the platform's id of
+    the message, the same again when it delivers the message twice. `context` is what `send` needs later:
+    a reply token, a chat id.
+    """
+
+    sender_id: str
+    message_id: str
+    text: str
+    language: str | None = None
+    role: str = "citizen"
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """What the platform gets back as the HTTP response to its delivery."""
+
+    body: str = ""
+    content_type: str = "text/plain"
+    status: int = 200
+
+
+class Channel(ABC):
+    """A chat app or SMS provider behind `/channels/{name}/webhook`.
+
+    The gateway acknowledges a delivery at once and works behind it; a repeated delivery is answered once.
+    """
+
+    name: ClassVar[str]
+
+    # A platform that takes the answer in its HTTP response (WeChat: 5 s) sets how long to wait for it.
+    reply_window_s: ClassVar[float] = 0.0
+
+    @abstractmethod
+    async def verify(self, delivery: Delivery) -> None:
+        """Check signature and time stamp in constant time; raise `VerificationError` when they are wrong."""
+
+    @abstractmethod
+    async def parse(self, delivery: Delivery) -> Sequence[Inbound]:
+        """Return the citizens' messages in a delivery, none for a receipt; raise `ParseError` if malformed."""
+
+    @abstractmethod
+    async def send(self, inbound: Inbound, replies: Sequence[Reply]) -> None:
+        """Send the replies to the citizen who wrote `inbound`, fitted to what the platform can show."""
+
+    def challenge(self, delivery: Delivery) -> Acknowledgement | None:
+        """Return the answer to the platform's check of the webhook address, if `delivery` is one."""
+        return None
+
+    def acknowledge(self, delivery: Delivery) -> Acknowledgement:
+        """Return the response to a delivery that is being worked on."""
+        return Acknowledgement()
+
+    def reply_inline(self, inbound: Inbound, replies: Sequence[Reply]) -> Acknowledgement | None:
+        """Return a response that carries the answer itself, or `None` to use `send`."""
+        return None
+
+    async def start(self) -> None:
+        """Open what `send` needs: an HTTP client, an access token."""
+        return
+
+    async def stop(self) -> None:
+        """Close what `start` opened."""
+        return

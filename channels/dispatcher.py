@@ -1,0 +1,294 @@
+"""From a channel's message to the brain and back: deduplicated, in order, limited, never silent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from channels.config import Limits
+from channels.limits import TokenBuckets
+from channels.problem import Problem, not_found
+from channels.protocols import Brain
+from channels.records import Claim, StoredMessage
+from channels.store import ConversationStore
+from city.messages import Button, Message, Reply
+
+logger = logging.getLogger(__name__)
+
+
+class DuplicateInFlight(Problem):
+    """The same message is being answered now; `turn` is that answer when this process works on it."""
+
+    def __init__(self, turn: Turn | None) -> None:
+        super().__init__(
+            "duplicate-in-flight",
+            "这条消息正在处理中，请稍候。",
+            "This message is being answered; ask again in a moment.",
+            retry_after_s=1,
+        )
+        self.turn = turn
+
+
+@dataclass(eq=False)
+class Turn:
+    """One accepted message: `started` is set when the brain begins, `result` holds the answered message."""
+
+    message: Message
+    stored: StoredMessage
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    result: asyncio.Future[StoredMessage] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def __post_init__(self) -> None:
+        # A citizen who has left never asks for the result; that is no error worth a log line.
+        self.result.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+
+class _Lane:
+    """The queue of one conversation; it lives while somebody waits in it."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.turns: deque[Turn] = deque()
+        self.task: asyncio.Task[None] | None = None
+        self.current: Turn | None = None
+        self.visitors = 0
+
+
+def _shutting_down() -> Problem:
+    return Problem(
+        "shutting-down",
+        "服务正在重启，您的消息已保留，请稍后再试。",
+        "The service is restarting; your message is kept, try again in a moment.",
+        retry_after_s=5,
+    )
+
+
+def apology(text: str) -> Reply:
+    """Return the reply for an answer that failed or took too long; its button asks again."""
+    return Reply(
+        text="抱歉，我没能及时给出答复。您的问题已保留，请再试一次。\n\n"
+        "Sorry, I could not answer in time. Your question is kept; please try again.",
+        source="error",
+        buttons=(Button("再试一次 / Try again", text),),
+    )
+
+
+class Dispatcher:
+    """Feeds the brain from every channel.
+
+    Messages of one conversation are answered one after the other in the order of arrival; messages of
+    different conversations side by side, at most `limits.concurrency` at a time.
+    """
+
+    def __init__(self, brain: Brain, store: ConversationStore, limits: Limits | None = None) -> None:
+        self.brain = brain
+        self.store = store
+        self.limits = limits or Limits()
+        self._lanes: dict[str, _Lane] = {}
+        self._running: dict[tuple[str, str], Turn] = {}
+        self._slots = asyncio.Semaphore(self.limits.concurrency)
+        self._admitted = 0
+        self._per_conversation = TokenBuckets(self.limits.per_conversation)
+        self._per_address = TokenBuckets(self.limits.per_address)
+        self.closing = False
+        # Told the id of every erased conversation, so that open connections to it can end.
+        self.on_erased: Callable[[str], Awaitable[None]] | None = None
+
+    @property
+    def lanes(self) -> int:
+        """Number of conversations with somebody waiting."""
+        return len(self._lanes)
+
+    @property
+    def admitted(self) -> int:
+        """Number of messages being stored, waiting or being answered."""
+        return self._admitted
+
+    async def handle(self, message: Message, address: str = "") -> StoredMessage:
+        """Return the answered message; see `submit` for what it raises."""
+        turn = await self.submit(message, address)
+        return await asyncio.shield(turn.result)
+
+    async def submit(self, message: Message, address: str = "") -> Turn:
+        """Store a message and queue it; it is safe in the store when this returns.
+
+        Args:
+            message: `conversation_id` and `message_id` together are the idempotency key.
+            address: network address for the limit per address; empty for trusted platforms.
+
+        Raises:
+            DuplicateInFlight: the same message is being answered.
+            Problem: `not-found`, `rate-limited`, `overloaded` or `shutting-down`.
+        """
+        if self.closing:
+            raise _shutting_down()
+        running = self._running.get((message.conversation_id, message.message_id))
+        if running is not None:
+            raise DuplicateInFlight(running)
+        if self._admitted >= self.limits.concurrency + self.limits.waiting:
+            raise Problem(
+                "overloaded",
+                "当前咨询人数较多，请稍后再试。",
+                "Many people are asking at this moment; try again shortly.",
+                retry_after_s=2,
+            )
+        lane = self._lanes.setdefault(message.conversation_id, _Lane())
+        lane.visitors += 1
+        self._admitted += 1
+        queued = False
+        try:
+            async with lane.lock:
+                turn = await self._admit(lane, message, address)
+            queued = not turn.result.done()
+            return turn
+        finally:
+            lane.visitors -= 1
+            if not queued:
+                self._admitted -= 1
+            self._drop_if_idle(message.conversation_id, lane)
+
+    async def _admit(self, lane: _Lane, message: Message, address: str) -> Turn:
+        key = (message.conversation_id, message.message_id)
+        if key in self._running:
+            raise DuplicateInFlight(self._running[key])
+        wait_s = max(
+            self._per_conversation.wait_s(message.conversation_id),
+            self._per_address.wait_s(address) if address else 0.0,
+        )
+        lease_s = self.limits.message_timeout_s * 2
+        # An answer given before is free: the limit only stops messages not seen yet from being stored.
+        claim = await self.store.claim(*key, message.text, lease_s, create=not wait_s)
+        if claim.kind == Claim.REFUSED:
+            raise Problem(
+                "rate-limited",
+                "发送过于频繁，请稍候再发。",
+                "Too many messages in a short time; wait a moment before sending again.",
+                retry_after_s=wait_s,
+            )
+        if claim.message is None:
+            raise not_found()
+        if claim.kind == Claim.BUSY:
+            raise DuplicateInFlight(None)
+        turn = Turn(replace(message, text=claim.message.text), claim.message)
+        if claim.kind == Claim.ANSWERED:
+            turn.started.set()
+            turn.result.set_result(claim.message)
+            return turn
+        if self.closing:
+            raise _shutting_down()
+        self._per_conversation.take(message.conversation_id)
+        if address:
+            self._per_address.take(address)
+        self._running[key] = turn
+        lane.turns.append(turn)
+        if lane.task is None:
+            lane.task = asyncio.create_task(self._work(message.conversation_id, lane))
+        return turn
+
+    def _drop_if_idle(self, conversation_id: str, lane: _Lane) -> None:
+        if not lane.visitors and lane.task is None and self._lanes.get(conversation_id) is lane:
+            del self._lanes[conversation_id]
+
+    async def _work(self, conversation_id: str, lane: _Lane) -> None:
+        try:
+            while lane.turns:
+                async with self._slots:
+                    lane.current = turn = lane.turns.popleft()
+                    turn.started.set()
+                    self._finish(turn, await self._answer(turn))
+                    lane.current = None
+        finally:
+            lane.task = None
+            self._drop_if_idle(conversation_id, lane)
+
+    def _finish(self, turn: Turn, outcome: StoredMessage | Problem) -> None:
+        self._running.pop((turn.message.conversation_id, turn.message.message_id), None)
+        self._admitted -= 1
+        turn.started.set()
+        if turn.result.done():
+            return
+        if isinstance(outcome, Problem):
+            turn.result.set_exception(outcome)
+        else:
+            turn.result.set_result(outcome)
+
+    async def _answer(self, turn: Turn) -> StoredMessage:
+        message = turn.message
+        language = message.language or "zh"
+        replies: tuple[Reply, ...] = (apology(message.text),)
+        try:
+            answer = await asyncio.wait_for(self.brain.respond(message), self.limits.message_timeout_s)
+            language, replies = answer.language, tuple(answer.replies)
+        except asyncio.TimeoutError:
+            logger.error(
+                "conversation %s: no answer within %.0f s",
+                message.conversation_id,
+                self.limits.message_timeout_s,
+            )
+        except Exception:
+            logger.exception("conversation %s: the brain failed", message.conversation_id)
+        try:
+            await self.store.save_answer(message.conversation_id, message.message_id, language, replies)
+        except Exception:
+            # The citizen still gets the answer; a repeated delivery would be answered anew.
+            logger.exception("conversation %s: the answer was not stored", message.conversation_id)
+        return replace(turn.stored, language=language, replies=replies)
+
+    async def _stop_lane(self, lane: _Lane, problem: Problem) -> None:
+        task = lane.task
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            # A task cancelled before its first step never reaches its own `finally`.
+            lane.task = None
+        for turn in [lane.current, *lane.turns]:
+            if turn is not None:
+                self._finish(turn, problem)
+        lane.turns.clear()
+        lane.current = None
+
+    async def erase(self, conversation_id: str) -> None:
+        """Stop what is being answered and erase the conversation from the brain and the store.
+
+        Raises:
+            Problem: `erase-incomplete` when a part failed; the token stays valid to try again.
+        """
+        lane = self._lanes.setdefault(conversation_id, _Lane())
+        lane.visitors += 1
+        try:
+            async with lane.lock:
+                await self._stop_lane(lane, not_found())
+                # The brain first: while the rows stand, the citizen can ask again if it fails.
+                await self.brain.forget(conversation_id)
+                await self.store.erase(conversation_id)
+            if self.on_erased is not None:
+                await self.on_erased(conversation_id)
+        except Exception as error:
+            logger.exception("conversation %s: not erased", conversation_id)
+            raise Problem(
+                "erase-incomplete",
+                "对话未能完全删除，请稍后再试一次。",
+                "The conversation could not be erased completely; try again in a moment.",
+                retry_after_s=5,
+            ) from error
+        finally:
+            lane.visitors -= 1
+            self._drop_if_idle(conversation_id, lane)
+
+    async def close(self, deadline_s: float | None = None) -> None:
+        """Take no more messages, answer those accepted, and give up on the rest after `deadline_s`.
+
+        What is given up stays in the store unanswered; the same message sent again is answered then.
+        """
+        self.closing = True
+        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=self.limits.drain_s if deadline_s is None else deadline_s)
+        for conversation_id, lane in list(self._lanes.items()):
+            await self._stop_lane(lane, _shutting_down())
+            self._drop_if_idle(conversation_id, lane)

@@ -1,0 +1,5 @@
+"""`python -m chengda`."""
+
+from chengda.cli import app
+
+app()

@@ -1,0 +1,1 @@
+"""The shipped bilingual base: corpus, vocabulary, distillation, measuring, export."""
