@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from contextvars import ContextVar
 from typing import Any
 
 from rasa.utils.endpoints import EndpointConfig
 from rasa_sdk.executor import ActionExecutor
 from rasa_sdk.interfaces import ActionExecutionRejection
 
-from city.messages import Reply, Trace
+from city.messages import Reply, current_trace
 
 logger = logging.getLogger(__name__)
-
-current_trace: ContextVar[Trace | None] = ContextVar("current_trace", default=None)
 
 APOLOGY = {
     "zh": "抱歉，这一步刚才没有成功，您之前说的内容都还在。请稍后再试一次，急事请拨打 12345。",

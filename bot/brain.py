@@ -24,11 +24,11 @@ from rasa.shared.core.domain import Domain  # noqa: E402
 from rasa.shared.core.events import ActionExecuted, SessionStarted, SlotSet, UserUttered  # noqa: E402
 from rasa.shared.core.trackers import DialogueStateTracker  # noqa: E402
 
-from bot.action_endpoint import APOLOGY, InProcessActions, current_trace  # noqa: E402
+from bot.action_endpoint import APOLOGY, InProcessActions  # noqa: E402
 from bot.components.language import DETECTED, ENTITY  # noqa: E402
 from bot.output import ReplyCollector  # noqa: E402
 from bot.tracker_store import ConversationStore  # noqa: E402
-from city.messages import Answer, Message, Reply, Trace  # noqa: E402
+from city.messages import Answer, Message, Reply, Trace, current_trace  # noqa: E402
 
 logger = logging.getLogger(__name__)
 

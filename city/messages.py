@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, Sequence
 
@@ -126,6 +127,10 @@ class Trace:
         finally:
             record["ms"] = round((time.perf_counter() - started) * 1000, 3)
             self.steps.append(record)
+
+
+current_trace: ContextVar[Trace | None] = ContextVar("current_trace", default=None)
+"""The trace of the turn being worked on; actions in the same process add their own steps to it."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -84,7 +85,7 @@ def identify(text: str, conversation: str | None = None, default: str = "zh") ->
     Returns:
         The language to answer in and the language seen.
     """
-    sample = _URL.sub(" ", text[:1000])
+    sample = _URL.sub(" ", unicodedata.normalize("NFKC", text[:1000]))
     known = conversation if conversation in ("zh", "en") else None
     han = len(_HAN.findall(sample))
     words = _WORD.findall(sample)

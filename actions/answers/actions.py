@@ -1,0 +1,69 @@
+"""Rasa actions that answer from the knowledge base, and send follow-ups to the module that was last spoken to."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+from rasa_sdk import Action, Tracker
+from rasa_sdk.events import SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions.answers import get_service
+from actions.sdk import language_of, say
+from actions.transit.actions import ActionTransitDepartures
+from city.messages import current_trace
+from city.settings import load_settings
+from knowledge.service import Question
+
+STATE_SLOT = "knowledge_state"
+
+
+async def answer(dispatcher: CollectingDispatcher, tracker: Tracker, follow_up: bool) -> list[dict[str, Any]]:
+    """Answer the latest message from the knowledge base and remember what it was about."""
+    latest = tracker.latest_message
+    intent = latest.get("intent") or {}
+    question = Question(
+        text=str(latest.get("text") or ""),
+        language=language_of(tracker),
+        today=datetime.now(load_settings().zone).date(),
+        intent=intent.get("name"),
+        follow_up=follow_up,
+        state=tracker.get_slot(STATE_SLOT),
+    )
+    outcome = await asyncio.to_thread(get_service().answer, question)
+    trace = current_trace.get()
+    if trace is not None:
+        trace.steps.extend(outcome.steps)
+    for reply in outcome.replies:
+        say(dispatcher, reply)
+    return [SlotSet(STATE_SLOT, outcome.state), SlotSet("last_topic", "knowledge")]
+
+
+class ActionAnswerQuestion(Action):
+    """Answers from the knowledge base: a reply with its source, a choice, or an honest "I don't know"."""
+
+    def name(self) -> str:
+        return "action_answer_question"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        return await answer(dispatcher, tracker, follow_up=False)
+
+
+class ActionFollowUp(Action):
+    """Sends an elliptical question to whoever answered last: "and on Sunday?", "反方向呢？"."""
+
+    def name(self) -> str:
+        return "action_follow_up"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        intent = (tracker.latest_message.get("intent") or {}).get("name")
+        topic = tracker.get_slot("last_topic")
+        if topic == "transit" or (intent == "transit_follow_up" and topic is None):
+            return ActionTransitDepartures().run(dispatcher, tracker, domain)
+        return await answer(dispatcher, tracker, follow_up=True)
