@@ -71,7 +71,7 @@ class Channel(ABC):
 
     @abstractmethod
     async def parse(self, delivery: Delivery) -> Sequence[Inbound]:
-        """Return the citizens' messages in a delivery, none for a receipt; raise `ParseError` if malformed."""
+        """Return the messages in a delivery, none for a receipt; raise `ParseError` when it is malformed."""
 
     @abstractmethod
     async def send(self, inbound: Inbound, replies: Sequence[Reply]) -> None:

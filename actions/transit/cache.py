@@ -102,7 +102,8 @@ def _feed(key: str, t: dict[str, Any], arrays: dict[str, Any]) -> Feed:
     notices = []
     for severity, kind, file, line, name, details in t["notices"]:
         found = getattr(errors, kind)
-        assert issubclass(found, FeedError)
+        if not (isinstance(found, type) and issubclass(found, FeedError)):
+            raise ValueError(f"{kind} is not a feed error")
         notices.append(Notice(severity, found(file, line, name, **details)))
     return Feed(
         key=key,

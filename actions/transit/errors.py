@@ -41,7 +41,7 @@ class FeedError(TransitError):
         file: name of the table, or path of the feed.
         line: physical line in that table, counted from 1, where known.
         field: column name, where one is to blame.
-        details: values filled into the message of the subclass.
+        details: values filled into the message of the subclass; a pair is (Chinese, English).
     """
 
     code: ClassVar[str] = "feed_error"
@@ -63,8 +63,9 @@ class FeedError(TransitError):
         if self.field:
             parts.append(f"字段 {self.field}" if zh else f"field {self.field}")
         where = " ".join(parts)
-        problem = (self.zh if zh else self.en).format(**self.details)
-        mend = (self.mend_zh if zh else self.mend_en).format(**self.details)
+        details = {k: v[0 if zh else 1] if isinstance(v, (tuple, list)) else v for k, v in self.details.items()}
+        problem = (self.zh if zh else self.en).format(**details)
+        mend = (self.mend_zh if zh else self.mend_en).format(**details)
         colon = ":" if zh else ": "
         stop = "。" if zh else ". "
         return f"{where}{colon if where else ''}{problem}{stop}{mend}"

@@ -60,7 +60,7 @@ def _read(source: Source, key: str) -> Feed:
     used = {t for t in frequencies if trip_first[t + 1] > trip_first[t]}
     info = tables.read_info(source)
     if info.start and info.end and info.end < info.start:
-        expected = "不早于 feed_start_date / no earlier than feed_start_date"
+        expected = ("不早于 feed_start_date", "no earlier than feed_start_date")
         error = FeedBadValue("feed_info.txt", None, "feed_end_date", value=str(info.end), expected=expected)
         source.report.error(error)
     return Feed(

@@ -16,7 +16,7 @@ from actions.transit.service_days import DAY_S, ServiceCalendar
 Ints = NDArray[np.int32]
 
 NOT_BOARDABLE, PHONE_AHEAD, ASK_DRIVER, GUESSED = 1, 2, 4, 8
-LAST_OF_TRIP = 16
+LAST_OF_TRIP, NOT_ALIGHTABLE = 16, 32
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,13 @@ class Feed:
             length = int(self.row_depart[last - 1] - self.row_depart[first])
             latest = max(latest, max(w.end_s for w in windows) + length)
         return (latest + 3 * 3600) // DAY_S
+
+    @cached_property
+    def repeats(self) -> NDArray[np.bool_]:
+        """Whether each trip is repeated by frequencies.txt."""
+        mask = np.zeros(len(self.trip_ids), dtype=bool)
+        mask[list(self.frequencies)] = True
+        return mask
 
     @cached_property
     def children(self) -> dict[int, list[int]]:

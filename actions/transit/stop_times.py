@@ -19,7 +19,7 @@ from actions.transit.errors import (
     FeedUnknownReference,
     Report,
 )
-from actions.transit.model import ASK_DRIVER, GUESSED, LAST_OF_TRIP, NOT_BOARDABLE, PHONE_AHEAD, Ints, Stop
+from actions.transit.model import ASK_DRIVER, GUESSED, LAST_OF_TRIP, NOT_ALIGHTABLE, NOT_BOARDABLE, PHONE_AHEAD, Ints, Stop
 from actions.transit.source import Source, columns
 from actions.transit.tables import Strings, Trips, settle
 
@@ -63,7 +63,8 @@ def _read_rows(
     first = next(reader, None)
     at = columns(_FILE, first[1] if first else [], _REQUIRED)
     i_trip, i_arrive, i_depart, i_stop, i_seq = (at[name] for name in _REQUIRED)
-    i_pickup, i_sign = at.get("pickup_type", -1), at.get("stop_headsign", -1)
+    i_pickup, i_drop = at.get("pickup_type", -1), at.get("drop_off_type", -1)
+    i_sign = at.get("stop_headsign", -1)
     i_distance = at.get("shape_dist_traveled", -1)
     need = 1 + max(i_trip, i_arrive, i_depart, i_stop, i_seq)
     known_times: dict[str, int] = {"": -1}
@@ -91,7 +92,8 @@ def _read_rows(
         seq_col.append(sequence)
         line_col.append(line)
         pickup = row[i_pickup].strip() if 0 <= i_pickup < len(row) else ""
-        flag_col.append(_PICKUP.get(pickup, 0))
+        no_exit = 0 <= i_drop < len(row) and row[i_drop].strip() == "1"
+        flag_col.append(_PICKUP.get(pickup, 0) | (NOT_ALIGHTABLE if no_exit else 0))
         sign_col.append(strings.add(row[i_sign].strip()) if 0 <= i_sign < len(row) else -1)
         if i_distance >= 0:
             text = row[i_distance] if i_distance < len(row) else ""
@@ -119,7 +121,7 @@ def _times(report: Report, line: int, arrive: str, depart: str, known: dict[str,
             if read is not None and len(known) < 200_000:
                 known[text] = found
         if found == -2:
-            expected = "时间 HH:MM:SS / a time HH:MM:SS"
+            expected = ("时间 HH:MM:SS", "a time HH:MM:SS")
             report.error(FeedBadValue(_FILE, line, name, value=text, expected=expected))
         out.append(found)
     return out[0], out[1]
@@ -133,7 +135,7 @@ def _blame(
     elif stop is None:
         report.error(FeedUnknownReference(_FILE, line, "stop_id", value=stop_id, target="stops.txt"))
     elif number is None:
-        expected = "非负整数 / a whole number"
+        expected = ("非负整数", "a whole number")
         report.error(FeedBadValue(_FILE, line, "stop_sequence", value=seq, expected=expected))
 
 

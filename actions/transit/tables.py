@@ -68,15 +68,8 @@ def _value(
     found = read(text)
     if found is None:
         file, line, name = where
-        report.error(FeedBadValue(file, line, name, value=text, expected=_Expected(*expected)))
+        report.error(FeedBadValue(file, line, name, value=text, expected=expected))
     return found
-
-
-class _Expected(str):
-    """What a field should have held: Chinese and English in one."""
-
-    def __new__(cls, zh: str, en: str) -> _Expected:
-        return super().__new__(cls, f"{zh} / {en}")
 
 
 _DAY = ("日期 YYYYMMDD", "a date YYYYMMDD")
@@ -92,12 +85,12 @@ def read_agencies(source: Source) -> list[Agency]:
     for line, row in source.table(file, *columns):
         zone = row["agency_timezone"]
         if not zone or not values.is_zone(zone):
-            expected = _Expected("时区名,如 Asia/Shanghai", "a time zone, e.g. Asia/Shanghai")
+            expected = ("时区名,如 Asia/Shanghai", "a time zone, e.g. Asia/Shanghai")
             report.error(FeedBadValue(file, line, "agency_timezone", value=zone, expected=expected))
             dropped += 1
             continue
         if found and zone != found[0].timezone:
-            expected = _Expected(found[0].timezone, "the same zone for every agency")
+            expected = (found[0].timezone, "the same zone for every agency")
             report.error(FeedBadValue(file, line, "agency_timezone", value=zone, expected=expected))
         found.append(Agency(row["agency_id"], row["agency_name"], row["agency_url"], zone, row["agency_lang"]))
     settle(report, file, len(found), dropped)
@@ -123,12 +116,12 @@ def read_stops(source: Source) -> list[Stop]:
     for key, (line, row) in rows.items():
         kind = values.whole(row["location_type"]) if row["location_type"] else 0
         if kind is None or kind > 4:
-            expected = _Expected("0 至 4", "0 to 4")
+            expected = ("0 至 4", "0 to 4")
             report.error(FeedBadValue(file, line, "location_type", value=row["location_type"], expected=expected))
             kind = 0
         name = row["stop_name"]
         if not name and kind < 3:
-            expected = _Expected("站名", "a name")
+            expected = ("站名", "a name")
             report.error(FeedBadValue(file, line, "stop_name", value="", expected=expected))
         lat, lon = _position(report, line, row, kind)
         parent = -1
@@ -140,7 +133,7 @@ def read_stops(source: Source) -> list[Stop]:
                 parent = -1
         zone = row["stop_timezone"]
         if zone and not values.is_zone(zone):
-            expected = _Expected("时区名", "a time zone")
+            expected = ("时区名", "a time zone")
             report.error(FeedBadValue(file, line, "stop_timezone", value=zone, expected=expected))
             zone = ""
         stop = Stop(key, row["stop_code"], name or key, lat, lon, kind, parent, zone, row["platform_code"], row["zone_id"])
@@ -156,7 +149,7 @@ def _position(report: Report, line: int, row: dict[str, str], kind: int) -> tupl
     lat, lon = values.real(row["stop_lat"]), values.real(row["stop_lon"])
     for name, value, limit in (("stop_lat", lat, 90), ("stop_lon", lon, 180)):
         if value is None or not -limit <= value <= limit:
-            expected = _Expected(f"-{limit} 至 {limit} 的度数", f"degrees from -{limit} to {limit}")
+            expected = (f"-{limit} 至 {limit} 的度数", f"degrees from -{limit} to {limit}")
             report.error(FeedBadValue("stops.txt", line, name, value=row[name], expected=expected))
             return nan, nan
     assert lat is not None and lon is not None
@@ -182,7 +175,7 @@ def read_routes(source: Source) -> list[Route]:
         kind = _value(report, (file, line, "route_type"), row["route_type"], values.whole, ("非负整数", "a whole number"))
         short, long = row["route_short_name"], row["route_long_name"]
         if not short and not long:
-            expected = _Expected("短名或长名", "a short or long name")
+            expected = ("短名或长名", "a short or long name")
             report.error(FeedBadValue(file, line, "route_short_name", value="", expected=expected))
             short = key
         found[key] = Route(key, short, long, 3 if kind is None else kind, row["agency_id"])
@@ -206,14 +199,14 @@ def read_calendar(source: Source) -> ServiceCalendar:
             bits = 0
             for n, name in enumerate(_WEEK):
                 if row[name] not in ("0", "1"):
-                    report.error(FeedBadValue(file, line, name, value=row[name], expected=_Expected(*_FLAG)))
+                    report.error(FeedBadValue(file, line, name, value=row[name], expected=_FLAG))
                 bits |= (row[name] == "1") << n
             first = _value(report, (file, line, "start_date"), row["start_date"], values.day, _DAY)
             last = _value(report, (file, line, "end_date"), row["end_date"], values.day, _DAY)
             if first is None or last is None:
                 continue
             if last < first:
-                expected = _Expected("不早于 start_date", "no earlier than start_date")
+                expected = ("不早于 start_date", "no earlier than start_date")
                 report.error(FeedBadValue(file, line, "end_date", value=row["end_date"], expected=expected))
             at[row["service_id"]] = len(out.ids)
             out.ids.append(row["service_id"])
@@ -232,7 +225,7 @@ def _read_exceptions(source: Source, out: ServiceCalendar, at: dict[str, int]) -
     for line, row in source.table(file, ("service_id", "date", "exception_type")):
         when = _value(report, (file, line, "date"), row["date"], values.day, _DAY)
         if row["exception_type"] not in ("1", "2"):
-            expected = _Expected("1(加开)或 2(停运)", "1 (added) or 2 (removed)")
+            expected = ("1(加开)或 2(停运)", "1 (added) or 2 (removed)")
             report.error(FeedBadValue(file, line, "exception_type", value=row["exception_type"], expected=expected))
             continue
         if when is None or not row["service_id"]:
@@ -268,7 +261,7 @@ def read_trips(source: Source, routes: list[Route], calendar: ServiceCalendar, s
             seen.add(key)
             direction = row["direction_id"]
             if direction not in ("", "0", "1"):
-                report.error(FeedBadValue(file, line, "direction_id", value=direction, expected=_Expected(*_FLAG)))
+                report.error(FeedBadValue(file, line, "direction_id", value=direction, expected=_FLAG))
                 direction = ""
             out.ids.append(key)
             out.route.append(route)
@@ -298,7 +291,7 @@ def read_frequencies(source: Source, trips: Trips) -> dict[int, list[Frequency]]
         end = _value(report, (file, line, "end_time"), row["end_time"], values.seconds, clock)
         headway = values.whole(row["headway_secs"])
         if not headway:
-            expected = _Expected("正整数秒", "seconds above 0")
+            expected = ("正整数秒", "seconds above 0")
             report.error(FeedBadValue(file, line, "headway_secs", value=row["headway_secs"], expected=expected))
         elif start is not None and end is not None and end > start:
             found.setdefault(trip, []).append(Frequency(start, end, headway, row["exact_times"] == "1"))
@@ -334,10 +327,10 @@ def read_translations(source: Source) -> Translations:
     for line, row in source.table(file, ("table_name", "field_name", "language", "translation"), optional):
         table = row["table_name"].removesuffix(".txt")
         if table not in _TRANSLATED:
-            expected = _Expected("表名,如 stops", "a table, e.g. stops")
+            expected = ("表名,如 stops", "a table, e.g. stops")
             source.report.warning(FeedBadValue(file, line, "table_name", value=table, expected=expected))
         elif table != "feed_info" and not row["record_id"] and not row["field_value"]:
-            expected = _Expected("record_id 或 field_value", "record_id or field_value")
+            expected = ("record_id 或 field_value", "record_id or field_value")
             source.report.error(FeedBadValue(file, line, "record_id", value="", expected=expected))
         elif row["translation"]:
             parts = (row["translation"], row["record_id"], row["record_sub_id"], row["field_value"])
