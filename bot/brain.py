@@ -90,12 +90,16 @@ class Brain:
                 f"{self._config.model}: cannot be loaded ({error}); run `chengda train dialogue` again"
             ) from error
         processor = agent.processor
-        missing = sorted(set(processor.domain.user_actions) - set(self._actions.names) - _utterances(processor.domain))
+        missing = sorted(
+            set(processor.domain.user_actions) - set(self._actions.names) - _utterances(processor.domain)
+        )
         if missing:
             raise BrainError(f"the dialogue model names actions that no module has: {', '.join(missing)}")
         self._processor = processor
         # The first parse loads the language model; better now than in a citizen's turn.
-        self._parse(Message("warm-up", "warm-up", "你好"), DialogueStateTracker.from_events("warm-up", []), "zh")
+        self._parse(
+            Message("warm-up", "warm-up", "你好"), DialogueStateTracker.from_events("warm-up", []), "zh"
+        )
 
     def ready(self) -> Mapping[str, bool]:
         """Return what is loaded."""

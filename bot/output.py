@@ -42,7 +42,8 @@ class ReplyCollector(OutputChannel):
                 text=text,
                 source=str(custom.get("source", "smalltalk")),
                 buttons=tuple(
-                    Button(str(button["title"]), str(button["payload"])) for button in message.get("buttons") or ()
+                    Button(str(button["title"]), str(button["payload"]))
+                    for button in message.get("buttons") or ()
                 ),
                 image=message.get("image"),
             )

@@ -11,7 +11,7 @@ import logging
 import sys
 import types
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 RASA_VERSION = "3.6.21"
 
@@ -103,7 +103,7 @@ def cache_event_types() -> None:
 class _StubModule(types.ModuleType):
     """A module any class can be imported from; using such a class fails with a plain message."""
 
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -112,7 +112,9 @@ class _StubModule(types.ModuleType):
             return name.lower()
 
         def refuse(*_: Any, **__: Any) -> None:
-            raise PatchError(f"{self.__name__}.{name} needs TensorFlow, which this server was started without")
+            raise PatchError(
+                f"{self.__name__}.{name} needs TensorFlow, which this server was started without"
+            )
 
         return type(name, (), {"__init__": refuse, "__module__": self.__name__})
 

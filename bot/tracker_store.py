@@ -46,7 +46,9 @@ class ConversationStore(SQLTrackerStore):
         """
         super(SQLTrackerStore, self).__init__(domain, event_broker)
         sqlite = url.startswith("sqlite")
-        self.engine = sa.create_engine(url, connect_args={"timeout": 30} if sqlite else {}, pool_pre_ping=not sqlite)
+        self.engine = sa.create_engine(
+            url, connect_args={"timeout": 30} if sqlite else {}, pool_pre_ping=not sqlite
+        )
         if sqlite:
             sa.event.listen(self.engine, "connect", _tune_sqlite)
         self.Base.metadata.create_all(self.engine)

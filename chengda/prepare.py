@@ -22,7 +22,9 @@ def prepare(settings: Settings) -> None:
     if nlu_is_current(settings):
         console.print("[green]✓[/] 语言理解模型已是最新 · language model is up to date")
     else:
-        console.print("[bold]…[/] 训练语言理解模型（首次约几分钟）· training the language model (a few minutes, once)")
+        console.print(
+            "[bold]…[/] 训练语言理解模型（首次约几分钟）· training the language model (a few minutes, once)"
+        )
         _child("train", "nlu")
     if dialogue_model(dialogue_models_dir(settings)).exists():
         console.print("[green]✓[/] 对话模型已是最新 · dialogue is up to date")
@@ -34,5 +36,7 @@ def prepare(settings: Settings) -> None:
 def _child(*arguments: str) -> None:
     result = subprocess.run([sys.executable, "-m", "chengda", *arguments], check=False)
     if result.returncode != 0:
-        errors.print(f"[bold red]✗[/] chengda {' '.join(arguments)} failed ({result.returncode}); see the lines above")
+        errors.print(
+            f"[bold red]✗[/] chengda {' '.join(arguments)} failed ({result.returncode}); see the lines above"
+        )
         raise typer.Exit(1)

@@ -107,7 +107,9 @@ class ServerSection(_Section):
     @validator("allowed_origins", each_item=True)
     def _origin(cls, value: str) -> str:
         parts = urlsplit(value)
-        if value != "*" and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"}):
+        if value != "*" and (
+            parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"}
+        ):
             raise ValueError(f"{value!r} is no origin; write it as https://www.example.org, without a path")
         return value.rstrip("/")
 
@@ -161,7 +163,9 @@ def find_settings_file(start: Path | None = None) -> Path:
     for folder in [here, *here.parents, Path(__file__).resolve().parent.parent]:
         if (folder / "city.yml").is_file():
             return folder / "city.yml"
-    raise SettingsError(f"city.yml: not found in {here} or above; run inside the project or set {SETTINGS_ENV}")
+    raise SettingsError(
+        f"city.yml: not found in {here} or above; run inside the project or set {SETTINGS_ENV}"
+    )
 
 
 def load_settings(path: Path | str | None = None) -> Settings:
@@ -190,7 +194,9 @@ def load_settings(path: Path | str | None = None) -> Settings:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise SettingsError(f"{file}{where}: is no valid YAML ({problem}); mend that line") from None
     if not isinstance(data, dict):
-        raise SettingsError(f"{file}: must hold keys such as `city:` and `emergency:`, but holds {type(data).__name__}")
+        raise SettingsError(
+            f"{file}: must hold keys such as `city:` and `emergency:`, but holds {type(data).__name__}"
+        )
     try:
         return Settings(**{**data, "source": file})
     except ValidationError as error:

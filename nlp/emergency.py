@@ -47,7 +47,10 @@ _ASKING = re.compile(
     r"|\bhow (?:do|can|should|to)\b|\bwhat (?:should|to do|do) .{0,20}\b(?:in case|if|during)\b|\bin case of\b|prevent|insurance|compensation|training|certificate|movie|book about",
     re.IGNORECASE,
 )
-_NOW = re.compile(r"现在|刚刚|正在|救命|快来|马上|快点|快死|\bnow\b|\bhelp me\b|\bright now\b|\bhurry\b|\bplease come\b", re.IGNORECASE)
+_NOW = re.compile(
+    r"现在|刚刚|正在|救命|快来|马上|快点|快死|\bnow\b|\bhelp me\b|\bright now\b|\bhurry\b|\bplease come\b",
+    re.IGNORECASE,
+)
 
 
 def emergency_kind(text: str) -> str | None:

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from langdetect import DetectorFactory, LangDetectException, PROFILES_DIRECTORY
+from langdetect import PROFILES_DIRECTORY, DetectorFactory, LangDetectException
 
 _HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿\U00020000-\U0002ffff]")
 _KANA = re.compile(r"[぀-ヿｦ-ﾟ]")
@@ -17,12 +17,14 @@ _URL = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+")
 
 # Words that only somebody writing English uses: they decide where the nouns are borrowed.
 _ENGLISH = frozenset(
-    "a about after again all am an and any are at be because before bus but by can cannot close closed cost "
-    "could did do does doing english fee for from get give go good have hello help her hers hey hi his how i i'm "
-    "if in is isn't it it's know like long many may me more morning most much my near need next no not now of off "
-    "on open or our out please pay should so some sorry speak take tell thank thanks that that's the "
-    "their them there these they this time to today tomorrow too until up want was we were what what's when where "
-    "where's which who why will with work would yes you your bye".split()
+    """
+    a about after again all am an and any are at be because before bus but by can cannot close closed cost
+    could did do does doing english fee for from get give go good have hello help her hers hey hi his how i
+    i'm if in is isn't it it's know like long many may me more morning most much my near need next no not
+    now of off on open or our out please pay should so some sorry speak take tell thank thanks that that's
+    the their them there these they this time to today tomorrow too until up want was we were what what's
+    when where where's which who why will with work would yes you your bye
+    """.split()
 )
 _CHINESE = re.compile(
     r"[吗呢吧啊呀么嘛啥咋哪谁怎请问的了在是我你他她您这那有没不要能可会想去到给把和跟]"

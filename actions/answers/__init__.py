@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from actions.errors import NotConfiguredError
 from knowledge.service import KnowledgeService
+
+from actions.errors import NotConfiguredError
 
 _service: KnowledgeService | None = None
 

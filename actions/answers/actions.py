@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
+from knowledge.service import Question
 from rasa_sdk import Action, Tracker
 from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
@@ -15,7 +16,6 @@ from actions.sdk import language_of, say
 from actions.transit.actions import ActionTransitDepartures
 from city.messages import current_trace
 from city.settings import load_settings
-from knowledge.service import Question
 
 STATE_SLOT = "knowledge_state"
 

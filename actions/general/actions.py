@@ -21,9 +21,13 @@ class ActionEmergency(Action):
     def name(self) -> str:
         return "action_emergency"
 
-    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[dict[str, Any]]:
+    def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         text = str(tracker.latest_message.get("text") or "")
-        say(dispatcher, emergency_reply(load_settings().emergency, emergency_kind(text), language_of(tracker)))
+        say(
+            dispatcher, emergency_reply(load_settings().emergency, emergency_kind(text), language_of(tracker))
+        )
         return []
 
 
@@ -33,7 +37,9 @@ class ActionHandoff(Action):
     def name(self) -> str:
         return "action_handoff"
 
-    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[dict[str, Any]]:
+    def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         say(dispatcher, handoff_reply(load_settings().contact, language_of(tracker)))
         return []
 
@@ -44,7 +50,9 @@ class ActionChangeLanguage(Action):
     def name(self) -> str:
         return "action_change_language"
 
-    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[dict[str, Any]]:
+    def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         text = str(tracker.latest_message.get("text") or "")
         language = wished_language(text)
         say(dispatcher, language_reply(language, language_of(tracker)))
@@ -57,13 +65,19 @@ class ActionRepeat(Action):
     def name(self) -> str:
         return "action_repeat"
 
-    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[dict[str, Any]]:
+    def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         replies = _last_replies(tracker)
         for reply in replies:
             say(dispatcher, reply)
         if not replies:
             english = language_of(tracker) == "en"
-            text = "I haven't said anything yet. What would you like to know?" if english else "我还没有回答过问题，请问您想了解什么？"
+            text = (
+                "I haven't said anything yet. What would you like to know?"
+                if english
+                else "我还没有回答过问题，请问您想了解什么？"
+            )
             say(dispatcher, Reply(text, "smalltalk"))
         return []
 
@@ -74,7 +88,9 @@ class ActionForgetTopic(Action):
     def name(self) -> str:
         return "action_forget_topic"
 
-    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[dict[str, Any]]:
+    def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         states = [name for name in tracker.slots if name.endswith("_state")]
         return [SlotSet(name, None) for name in (*states, "last_topic")]
 

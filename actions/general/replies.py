@@ -21,16 +21,16 @@ _ADVICE = {
         "en": "Get out to a safe place now and do not use lifts; if you smell gas, touch no switches and make the call outside.",
     },
     "crime": {
-        "zh": "请尽快到安全的地方，不方便说话时可向 12110 发短信报警。",
-        "en": "Get to a safe place. If you cannot speak, text 12110 to reach the police.",
+        "zh": "请尽快到安全的地方，尽量不要与对方发生冲突，记住对方的特征和去向。",
+        "en": "Get to a safe place, avoid confronting anyone, and remember what they look like and where they went.",
     },
     "traffic": {
         "zh": "请打开双闪、撤到路边，有人受伤先拨打急救电话。",
         "en": "Switch on your hazard lights and move to the roadside; if anyone is hurt, call the ambulance first.",
     },
     "mental": {
-        "zh": "您不是一个人。请现在就打电话，和愿意倾听的人说说；全国心理援助热线 12356，24 小时有人接听。",
-        "en": "You are not alone. Please call now and talk to someone who will listen; the national psychological support line 12356 is open 24 hours.",
+        "zh": "您不是一个人。请现在就打电话，和愿意倾听的人说说。如果身边有人，也请告诉他们您现在的感受。",
+        "en": "You are not alone. Please call now and talk to someone who will listen. If someone is near you, tell them how you feel.",
     },
     "general": {
         "zh": "请先确保自身安全，告诉接线员准确地址和情况。",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nlp.joint import Prediction
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
@@ -15,7 +16,6 @@ from rasa.shared.nlu.constants import ENTITIES, INTENT, INTENT_RANKING_KEY, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
 from bot.components import models
-from nlp.joint import Prediction
 
 
 @DefaultV1Recipe.register(
@@ -71,7 +71,8 @@ class JointBertClassifier(GraphComponent, IntentClassifier):
         ]
         if not prediction.accepted:
             ranking.insert(
-                0, {"name": DEFAULT_NLU_FALLBACK_INTENT_NAME, "confidence": float(1.0 - prediction.confidence)}
+                0,
+                {"name": DEFAULT_NLU_FALLBACK_INTENT_NAME, "confidence": float(1.0 - prediction.confidence)},
             )
         message.set(INTENT, dict(ranking[0]), add_to_output=True)
         message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)

@@ -52,6 +52,7 @@ def security_headers(config: GatewayConfig) -> Callable[[web.Request, web.Stream
     """Return the signal handler that puts security headers on every response."""
     fixed = {
         "Content-Security-Policy": content_security_policy(config),
+        "Server": "Chengda",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "strict-origin-when-cross-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",

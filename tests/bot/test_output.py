@@ -11,7 +11,9 @@ async def collect(*messages: dict) -> list[Reply]:
 
 async def test_an_actions_reply_comes_through_whole() -> None:
     reply = Reply("答案", "knowledge", buttons=[Button("a", "b")], image="/x.png")
-    assert (await collect({"text": "答案", "custom": {"reply": reply.to_dict()}}))[0].to_dict() == reply.to_dict()
+    assert (await collect({"text": "答案", "custom": {"reply": reply.to_dict()}}))[
+        0
+    ].to_dict() == reply.to_dict()
 
 
 async def test_a_domain_response_is_one_reply_with_its_paragraphs() -> None:

@@ -8,7 +8,9 @@ from bot import patches
 
 def run(code: str) -> str:
     """Run code in a fresh interpreter: these patches change a process for good."""
-    result = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
 

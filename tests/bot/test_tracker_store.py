@@ -24,7 +24,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ConversationStore:
 
 def turn(tracker: DialogueStateTracker, text: str) -> None:
     tracker.update_with_events(
-        [UserUttered(text, {"name": "greet", "confidence": 1.0}), BotUttered("ok"), ActionExecuted("action_listen")],
+        [
+            UserUttered(text, {"name": "greet", "confidence": 1.0}),
+            BotUttered("ok"),
+            ActionExecuted("action_listen"),
+        ],
         DOMAIN,
     )
 

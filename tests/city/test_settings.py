@@ -48,7 +48,9 @@ def test_missing_section_is_named(tmp_path: Path) -> None:
 
 
 def test_wrong_time_zone_offers_the_right_one(tmp_path: Path) -> None:
-    assert "did you mean 'Asia/Shanghai'" in error_of(tmp_path, SHIPPED.replace("Asia/Shanghai", "Asia/Shangai"))
+    assert "did you mean 'Asia/Shanghai'" in error_of(
+        tmp_path, SHIPPED.replace("Asia/Shanghai", "Asia/Shangai")
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_wrong_time_zone_offers_the_right_one(tmp_path: Path) -> None:
         ("city: {a: 1}\ncity: {b: 2}\n", "is no valid YAML"),
         (b"\xff\xfe\x00bad", "is not UTF-8"),
         (b"\x00\x01\x02", "is no valid YAML"),
-        (SHIPPED.replace('port: 8080', 'port: 99999'), "server.port"),
+        (SHIPPED.replace("port: 8080", "port: 99999"), "server.port"),
         (SHIPPED.replace("allowed_origins: []", "allowed_origins: [example.org/path]"), "is no origin"),
     ],
 )
@@ -74,7 +76,9 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 2**31), st.integers(1, 6))
-def test_any_damage_is_a_settings_error_or_harmless(tmp_path_factory: pytest.TempPathFactory, seed: int, cuts: int) -> None:
+def test_any_damage_is_a_settings_error_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, cuts: int
+) -> None:
     rng = random.Random(seed)
     text = list(SHIPPED)
     for _ in range(cuts):

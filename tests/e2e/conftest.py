@@ -46,7 +46,12 @@ def settings_for(folder: Path) -> Path:
         if (shared / kind).exists():
             shutil.copytree(shared / kind, data / "models" / kind, symlinks=True)
     text = (ROOT / "city.yml").read_text("utf-8").replace("data_dir: var ", f"data_dir: {data} ")
-    for path in ("knowledge/articles", "actions/transit/demo/gtfs.zip", "actions/transit/demo/places.csv", "nlp/base"):
+    for path in (
+        "knowledge/articles",
+        "actions/transit/demo/gtfs.zip",
+        "actions/transit/demo/places.csv",
+        "nlp/base",
+    ):
         text = text.replace(f": {path}", f": {ROOT / path}")
     file = folder / "city.yml"
     file.write_text(text, "utf-8")

@@ -289,6 +289,8 @@ async function begin() {
   field.value = load("draft", "");
   grow();
   showCount();
+  // What was said before is not news: no announcing while it is put back.
+  log.setAttribute("aria-busy", "true");
   for (const message of await line.history()) {
     entry(message.message_id, message.text);
     message.replies.forEach((reply, index) => showReply({ message_id: message.message_id, reply, index }));
@@ -296,6 +298,7 @@ async function begin() {
   }
   for (const item of line.outbox) setState(entry(item.message_id, item.text).article, item.acked ? null : "waiting");
   log.scrollTop = log.scrollHeight;
+  log.setAttribute("aria-busy", "false");
   document.documentElement.dataset.ready = "true";
   if (line.conversation || line.outbox.length) line.connect();
 }

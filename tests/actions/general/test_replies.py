@@ -6,13 +6,15 @@ from city.settings import load_settings
 SETTINGS = load_settings()
 
 
-@pytest.mark.parametrize(("kind", "first"), [("fire", "119"), ("medical", "120"), ("crime", "110"), ("mental", "120")])
+@pytest.mark.parametrize(
+    ("kind", "first"), [("fire", "119"), ("medical", "120"), ("crime", "110"), ("mental", "12356")]
+)
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_fitting_number_comes_first_and_none_is_missing(kind: str, first: str, language: str) -> None:
     reply = emergency_reply(SETTINGS.emergency, kind, language)
     assert reply.source == "emergency"
     assert reply.text.split("**")[1] == first
-    assert {button.title for button in reply.buttons} == {"110", "119", "120", "122"}
+    assert {button.title for button in reply.buttons} == {"110", "119", "120", "122", "12356"}
 
 
 def test_an_unknown_kind_keeps_the_citys_order() -> None:
