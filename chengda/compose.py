@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nlp.registry import ModelRegistry
+
+from actions import setup
 from bot.brain import Brain, BrainConfig
-from bot.training import dialogue_model
-from city.settings import Settings
+from bot.training import BOT_DIR, dialogue_model
+from channels import gateway
+from city.fingerprint import fingerprint_files
+from city.settings import Bilingual, Settings
 
 
 def nlu_models_dir(settings: Settings) -> Path:
@@ -45,3 +50,46 @@ def brain_config(settings: Settings) -> BrainConfig:
 def make_brain(settings: Settings) -> Brain:
     """Return the brain, not loaded yet."""
     return Brain(brain_config(settings))
+
+
+def nlu_sources(settings: Settings) -> str:
+    """Return the fingerprint of what the shipped NLU model is trained from: our utterances and the base."""
+    base = settings.path(settings.models.base)
+    weights = [
+        file
+        for name in ("config.json", "tokenizer.json", "model.safetensors")
+        if (file := base / name).exists()
+    ]
+    return fingerprint_files([BOT_DIR / "data" / "nlu", *weights])
+
+
+def nlu_registry(settings: Settings) -> ModelRegistry:
+    """Return the registry of trained NLU models."""
+    return ModelRegistry(nlu_models_dir(settings))
+
+
+def gateway_config(settings: Settings) -> gateway.GatewayConfig:
+    """Return what the gateway needs of the settings."""
+    server = settings.server
+    return gateway.GatewayConfig(
+        city_name=_bilingual(settings.city.name),
+        assistant_name=_bilingual(settings.city.assistant_name),
+        database=server.conversation_url or f"sqlite:///{settings.data / 'chat.db'}",
+        languages=settings.city.languages,
+        emergency_numbers=[gateway.PhoneNumber(n.number, n.zh, n.en) for n in settings.emergency],
+        contact=gateway.PhoneNumber(settings.contact.number, settings.contact.zh, settings.contact.en),
+        notice=_bilingual(settings.notice) if settings.notice.zh or settings.notice.en else None,
+        suggestions=[_bilingual(text) for text in settings.suggestions],
+        limits=gateway.Limits(text_chars=server.max_text_length, message_timeout_s=server.reply_timeout_s),
+        allowed_origins=server.allowed_origins,
+        trusted_proxies=server.trusted_proxies,
+    )
+
+
+def start_rooms(settings: Settings) -> None:
+    """Open the city modules' services."""
+    setup.configure(settings)
+
+
+def _bilingual(text: Bilingual) -> gateway.Bilingual:
+    return gateway.Bilingual(zh=text.get("zh"), en=text.get("en"))

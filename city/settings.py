@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -103,6 +104,15 @@ class ServerSection(_Section):
     conversation_url: str = ""
     tracker_url: str = ""
     replicas: bool = False
+    trusted_proxies: list[str] = []
+
+    @validator("trusted_proxies", each_item=True)
+    def _network(cls, value: str) -> str:
+        try:
+            ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError(f"{value!r} is no network; write it as 10.0.0.0/8 or 127.0.0.1") from None
+        return value
 
     @validator("allowed_origins", each_item=True)
     def _origin(cls, value: str) -> str:
@@ -126,6 +136,7 @@ class Settings(_Section):
     models: ModelsSection = ModelsSection()
     server: ServerSection = ServerSection()
     notice: Bilingual = Bilingual()
+    suggestions: list[Bilingual] = []
     source: Path = Path("city.yml")
 
     @property

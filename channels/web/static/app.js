@@ -80,10 +80,9 @@ function welcome() {
 
 function scrollTo(article) {
   const instant = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const top = article.offsetTop - log.offsetTop;
-  const end = log.scrollHeight - log.clientHeight;
   // A long answer is read from its beginning.
-  log.scrollTo({ top: Math.min(end, Math.max(0, top - 12)), behavior: instant ? "instant" : "smooth" });
+  const long = article.offsetHeight > 0.85 * Math.min(log.clientHeight, innerHeight);
+  article.scrollIntoView({ block: long ? "start" : "nearest", behavior: instant ? "instant" : "smooth" });
 }
 
 function place(article) {
@@ -297,7 +296,7 @@ async function begin() {
     if (message.state === "answered") finish(message.message_id, message.rating, message.language);
   }
   for (const item of line.outbox) setState(entry(item.message_id, item.text).article, item.acked ? null : "waiting");
-  log.scrollTop = log.scrollHeight;
+  log.lastElementChild.scrollIntoView({ block: "end", behavior: "instant" });
   log.setAttribute("aria-busy", "false");
   document.documentElement.dataset.ready = "true";
   if (line.conversation || line.outbox.length) line.connect();
