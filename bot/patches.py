@@ -100,6 +100,25 @@ def cache_event_types() -> None:
     Event._chengda_cached = True
 
 
+class _StubType(type):
+    """Class attributes of a stub are stubs too: `tf.keras.layers.Layer` stands in annotations and bases."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _stub(f"{cls.__module__}.{cls.__name__}", name)
+
+    def __getitem__(cls, _: Any) -> Any:
+        return cls
+
+
+def _stub(module: str, name: str) -> Any:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PatchError(f"{module}.{name} needs TensorFlow, which this process was started without")
+
+    return _StubType(name, (), {"__init__": refuse, "__module__": module})
+
+
 class _StubModule(types.ModuleType):
     """A module any class can be imported from; using such a class fails with a plain message."""
 
@@ -108,15 +127,7 @@ class _StubModule(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name.isupper():
-            return name.lower()
-
-        def refuse(*_: Any, **__: Any) -> None:
-            raise PatchError(
-                f"{self.__name__}.{name} needs TensorFlow, which this server was started without"
-            )
-
-        return type(name, (), {"__init__": refuse, "__module__": self.__name__})
+        return name.lower() if name.isupper() else _stub(self.__name__, name)
 
 
 class _TensorFlowStub(importlib.abc.MetaPathFinder, importlib.abc.Loader):

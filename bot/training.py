@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
+import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from city.fingerprint import fingerprint_files
 
@@ -41,24 +47,42 @@ def train_dialogue(models_dir: Path, bot_dir: Path = BOT_DIR) -> Path:
 
     patches.keep_tensorflow_out()
     patches.apply()
+    # Rasa draws a dozen bars of milliseconds each; the caller shows one state for the whole.
+    os.environ.setdefault("TQDM_DISABLE", "1")
     import rasa.model_training
     from rasa.shared.exceptions import RasaException
 
+    _check_yaml(bot_dir)
     target = dialogue_model(models_dir, bot_dir)
     models_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models_dir, prefix=".training-") as work:
         try:
-            result = rasa.model_training.train(
-                domain=str(bot_dir / "domain"),
-                config=str(bot_dir / "config.yml"),
-                training_files=[str(bot_dir / "data" / part) for part in _PARTS],
-                output=work,
-                fixed_model_name="dialogue",
-                force_training=True,
-            )
+            with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+                warnings.simplefilter("ignore")
+                result = rasa.model_training.train(
+                    domain=str(bot_dir / "domain"),
+                    config=str(bot_dir / "config.yml"),
+                    training_files=[str(bot_dir / "data" / part) for part in _PARTS],
+                    output=work,
+                    fixed_model_name="dialogue",
+                    force_training=True,
+                )
         except (RasaException, ValueError) as error:
             raise DialogueTrainingError(f"{bot_dir}: the dialogue could not be trained: {error}") from error
         if result.code != 0 or not result.model:
             raise DialogueTrainingError(f"{bot_dir}: Rasa trained no model (code {result.code})")
         os.replace(result.model, target)
     return target
+
+
+def _check_yaml(bot_dir: Path) -> None:
+    """Refuse files that are no YAML: Rasa passes over a broken file of a domain folder without a word."""
+    for file in sorted(bot_dir.rglob("*.yml")):
+        try:
+            YAML(typ="safe", pure=True).load(file.read_text("utf-8"))
+        except (YAMLError, UnicodeDecodeError) as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f", line {mark.line + 1}" if mark is not None else ""
+            raise DialogueTrainingError(
+                f"{file}{where}: is no valid YAML; mend that line ({error})"
+            ) from error

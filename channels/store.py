@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -23,6 +24,8 @@ from channels.tables import conversations, feedback, messages, metadata
 from city.messages import Reply
 
 T = TypeVar("T")
+
+_OPENED = 20_000
 
 
 def _now() -> datetime:
@@ -73,6 +76,9 @@ class ConversationStore:
             1 if self._is_sqlite else threads, thread_name_prefix="channels-store"
         )
         self.is_open = False
+        # Token hashes of conversations in use. One erased by another process stays here for a while, but
+        # its rows are gone: `claim` finds no conversation and `history` nothing.
+        self._opened: OrderedDict[str, str] = OrderedDict()
 
     async def _run(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         def transaction() -> T:
@@ -135,12 +141,18 @@ class ConversationStore:
 
     async def check_token(self, conversation_id: str, token: str) -> Access:
         """Return whether `token` opens the conversation, compared in constant time."""
-        query = select(conversations.c.token_hash).where(conversations.c.id == conversation_id)
-        row = await self._run(lambda connection: connection.execute(query).first())
         given = _hash(token)
-        if row is None:
-            return Access.UNKNOWN
-        return Access.GRANTED if hmac.compare_digest(row.token_hash or "", given) else Access.REFUSED
+        kept = self._opened.get(conversation_id)
+        if kept is None:
+            query = select(conversations.c.token_hash).where(conversations.c.id == conversation_id)
+            row = await self._run(lambda connection: connection.execute(query).first())
+            if row is None:
+                return Access.UNKNOWN
+            kept = row.token_hash or ""
+            self._opened[conversation_id] = kept
+            while len(self._opened) > _OPENED:
+                self._opened.popitem(last=False)
+        return Access.GRANTED if hmac.compare_digest(kept, given) else Access.REFUSED
 
     async def claim(
         self, conversation_id: str, message_id: str, message: str, lease_s: float, create: bool = True
@@ -186,6 +198,7 @@ class ConversationStore:
     async def erase(self, conversation_id: str) -> None:
         """Delete a conversation with its messages and feedback; on SQLite also overwrite them on disk."""
         await self._run(_erase, conversation_id, self._is_sqlite)
+        self._opened.pop(conversation_id, None)
         if self._is_sqlite:
             await asyncio.get_running_loop().run_in_executor(self._pool, self._truncate_log)
 
@@ -240,13 +253,14 @@ def _claim(
     lease_s: float,
     create: bool,
 ) -> Claim:
-    row = connection.execute(select(messages).where(_is_message(conversation_id, message_id))).first()
+    here = conversations.outerjoin(messages, _is_message(conversation_id, message_id))
+    query = select(messages).select_from(here).where(conversations.c.id == conversation_id)
+    row = connection.execute(query).first()
     now = _now()
     lease = {"lease_owner": owner, "lease_until": now + timedelta(seconds=lease_s)}
     if row is None:
-        known = connection.execute(select(conversations.c.id).where(conversations.c.id == conversation_id))
-        if known.first() is None:
-            return Claim(Claim.UNKNOWN)
+        return Claim(Claim.UNKNOWN)
+    if row.seq is None:
         if not create:
             return Claim(Claim.REFUSED)
         connection.execute(

@@ -80,7 +80,13 @@ def gateway_config(settings: Settings) -> gateway.GatewayConfig:
         contact=gateway.PhoneNumber(settings.contact.number, settings.contact.zh, settings.contact.en),
         notice=_bilingual(settings.notice) if settings.notice.zh or settings.notice.en else None,
         suggestions=[_bilingual(text) for text in settings.suggestions],
-        limits=gateway.Limits(text_chars=server.max_text_length, message_timeout_s=server.reply_timeout_s),
+        limits=gateway.Limits(
+            text_chars=server.max_text_length,
+            message_timeout_s=server.reply_timeout_s,
+            per_conversation=gateway.Rate(**server.limits.conversation.dict()),
+            per_address=gateway.Rate(**server.limits.address.dict()),
+            new_conversations=gateway.Rate(**server.limits.new_conversations.dict()),
+        ),
         allowed_origins=server.allowed_origins,
         trusted_proxies=server.trusted_proxies,
     )

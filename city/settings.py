@@ -94,6 +94,19 @@ class ModelsSection(_Section):
     threads: int = Field(1, ge=1, le=64)
 
 
+class RateSection(_Section):
+    """Messages per second that are let through for good, and how many may come at once."""
+
+    per_s: float = Field(gt=0)
+    burst: int = Field(ge=1)
+
+
+class LimitsSection(_Section):
+    conversation: RateSection = RateSection(per_s=1, burst=40)
+    address: RateSection = RateSection(per_s=20, burst=400)
+    new_conversations: RateSection = RateSection(per_s=1, burst=120)
+
+
 class ServerSection(_Section):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
@@ -101,6 +114,7 @@ class ServerSection(_Section):
     allowed_origins: list[str] = []
     max_text_length: int = Field(2000, ge=50, le=20000)
     reply_timeout_s: float = Field(20.0, gt=0, le=300)
+    limits: LimitsSection = LimitsSection()
     conversation_url: str = ""
     tracker_url: str = ""
     replicas: bool = False

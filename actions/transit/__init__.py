@@ -8,6 +8,7 @@ from actions.transit.errors import TransitNotConfigured
 
 if TYPE_CHECKING:
     from actions.transit.service import TransitService
+    from city.settings import Settings
 
 _service: TransitService | None = None
 
@@ -18,6 +19,24 @@ def configure(service: TransitService | None) -> None:
     _service = service
 
 
+def configure_from(settings: Settings) -> None:
+    """Load the timetable that the settings name and configure it; without one, transit stays unconfigured.
+
+    Raises:
+        FeedError: the timetable cannot be used.
+        PlacesError: the table of landmarks cannot be used.
+    """
+    from actions.transit.service import TransitService
+
+    section = settings.transit
+    if section is None:
+        configure(None)
+        return
+    places = settings.path(section.places) if section.places is not None else None
+    cache = settings.data / "cache" / "transit"
+    configure(TransitService.load(settings.path(section.feed), places, cache, settings.city.languages))
+
+
 def get_service() -> TransitService:
     """Return the configured service; raises `TransitNotConfigured` before `configure` was called."""
     if _service is None:
@@ -25,4 +44,4 @@ def get_service() -> TransitService:
     return _service
 
 
-__all__ = ["TransitNotConfigured", "configure", "get_service"]
+__all__ = ["TransitNotConfigured", "configure", "configure_from", "get_service"]

@@ -97,7 +97,11 @@ def _iso(day: date | None) -> str | None:
 def _feed(key: str, t: dict[str, Any], arrays: dict[str, Any]) -> Feed:
     publisher, lang, start, end, version = t["info"]
     info = FeedInfo(
-        publisher, lang, date.fromisoformat(start) if start else None, date.fromisoformat(end) if end else None, version
+        publisher,
+        lang,
+        date.fromisoformat(start) if start else None,
+        date.fromisoformat(end) if end else None,
+        version,
     )
     notices = []
     for severity, kind, file, line, name, details in t["notices"]:
@@ -105,6 +109,9 @@ def _feed(key: str, t: dict[str, Any], arrays: dict[str, Any]) -> Feed:
         if not (isinstance(found, type) and issubclass(found, FeedError)):
             raise ValueError(f"{kind} is not a feed error")
         notices.append(Notice(severity, found(file, line, name, **details)))
+    ids, weekdays, first, last = t["calendar"]
+    added, removed = ({int(k): v for k, v in t[name]} for name in ("added", "removed"))
+    calendar = ServiceCalendar(ids, weekdays, first, last, added=added, removed=removed)
     return Feed(
         key=key,
         agencies=[Agency(*a) for a in t["agencies"]],
@@ -112,11 +119,7 @@ def _feed(key: str, t: dict[str, Any], arrays: dict[str, Any]) -> Feed:
         routes=[Route(*r) for r in t["routes"]],
         trip_ids=t["trip_ids"],
         strings=t["strings"],
-        calendar=ServiceCalendar(
-            *t["calendar"],
-            added={int(k): v for k, v in t["added"]},
-            removed={int(k): v for k, v in t["removed"]},
-        ),
+        calendar=calendar,
         frequencies={int(k): [Frequency(*f) for f in fs] for k, fs in t["frequencies"]},
         info=info,
         translations=Translations(

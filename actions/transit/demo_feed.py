@@ -50,7 +50,9 @@ def _zone(east_km: float, north_km: float) -> str:
     return f"{sector}{ring}"
 
 
-def _stops() -> tuple[list[tuple[object, ...]], list[tuple[object, ...]], dict[tuple[str, str], tuple[str, str]]]:
+def _stops() -> tuple[
+    list[tuple[object, ...]], list[tuple[object, ...]], dict[tuple[str, str], tuple[str, str]]
+]:
     """Return the rows of stops.txt, of translations.txt, and {(name, kind): (outbound, inbound stop_id)}."""
     rows: list[tuple[object, ...]] = []
     translations: list[tuple[object, ...]] = []
@@ -59,7 +61,9 @@ def _stops() -> tuple[list[tuple[object, ...]], list[tuple[object, ...]], dict[t
     for line in net.lines():
         served["metro" if line.kind == "metro" else "road"].update(line.stops)
 
-    def add(stop_id: str, code: str, zh: str, en: str, east: float, north: float, kind: int, parent: str) -> None:
+    def add(
+        stop_id: str, code: str, zh: str, en: str, east: float, north: float, kind: int, parent: str
+    ) -> None:
         lat, lon = position(east, north)
         rows.append((stop_id, code, zh, lat, lon, _zone(east, north), kind, parent))
         translations.append(("stops", "stop_name", "en", en, stop_id, ""))
@@ -164,9 +168,12 @@ def tables() -> dict[str, bytes]:
     agency = [("LC", "澜川公交集团", home, "Asia/Shanghai", "zh", "12345 转 12")]
     info = [("澜川公交集团", home, "zh", start, end, "demo-1")]
     return {
-        "agency.txt": _csv("agency_id,agency_name,agency_url,agency_timezone,agency_lang,agency_phone", [*agency]),
+        "agency.txt": _csv(
+            "agency_id,agency_name,agency_url,agency_timezone,agency_lang,agency_phone", [*agency]
+        ),
         "feed_info.txt": _csv(
-            "feed_publisher_name,feed_publisher_url,feed_lang,feed_start_date,feed_end_date,feed_version", [*info]
+            "feed_publisher_name,feed_publisher_url,feed_lang,feed_start_date,feed_end_date,feed_version",
+            [*info],
         ),
         "stops.txt": _csv(
             "stop_id,stop_code,stop_name,stop_lat,stop_lon,zone_id,location_type,parent_station", stop_rows
@@ -175,7 +182,8 @@ def tables() -> dict[str, bytes]:
         "trips.txt": _csv("route_id,service_id,trip_id,trip_headsign,direction_id", [*trips]),
         "stop_times.txt": _csv("trip_id,arrival_time,departure_time,stop_id,stop_sequence", [*stop_times]),
         "calendar.txt": _csv(
-            "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,start_date,end_date", [*week, late]
+            "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,start_date,end_date",
+            [*week, late],
         ),
         "calendar_dates.txt": _csv("service_id,date,exception_type", _exceptions()),
         "translations.txt": _csv(

@@ -166,9 +166,7 @@ def _line(
     first, last = (_minutes(t) for t in hours.split("-"))
     back_first, back_last = (_minutes(t) for t in (back or hours).split("-"))
     every = (peak, day, evening)
-    return Line(
-        route_id, zh, en, long_zh, long_en, kind, names, first, last, every, back_first, back_last
-    )
+    return Line(route_id, zh, en, long_zh, long_en, kind, names, first, last, every, back_first, back_last)
 
 
 def _minutes(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
-from typing import Collection, Iterable
+from typing import Collection
 
 import numpy as np
 
@@ -68,7 +68,9 @@ def boarding_rows(
         keep &= latest[trips] > rows
     rows = rows[keep]
     if headsign is not None:
-        rows = rows[np.fromiter((feed.headsign(int(r), "") == headsign for r in rows), dtype=bool, count=len(rows))]
+        rows = rows[
+            np.fromiter((feed.headsign(int(r), "") == headsign for r in rows), dtype=bool, count=len(rows))
+        ]
     return rows
 
 
@@ -131,7 +133,7 @@ def _split(feed: Feed, rows: Ints) -> tuple[Ints, Ints]:
 
 def _on_day(
     feed: Feed, fixed: Ints, repeated: Ints, day: date, low_s: int, high_s: int, limit: int | None
-) -> Iterable[tuple[int, int, date, bool]]:
+) -> list[tuple[int, int, date, bool]]:
     """Return (epoch, row, service day, approximate) between two second counts of the day, both included."""
     active = feed.calendar.active(day)
     start = service_day_start(day, feed.zone)

@@ -23,7 +23,9 @@ class NaiveTimeError(TransitError):
     """A time without a time zone was passed where an aware one is needed."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} has no time zone; pass an aware datetime, e.g. datetime.now(ZoneInfo('Asia/Shanghai'))")
+        super().__init__(
+            f"{name} has no time zone; pass an aware datetime, e.g. datetime.now(ZoneInfo('Asia/Shanghai'))"
+        )
 
 
 class PlacesError(TransitError):
@@ -63,10 +65,12 @@ class FeedError(TransitError):
         if self.field:
             parts.append(f"字段 {self.field}" if zh else f"field {self.field}")
         where = " ".join(parts)
-        details = {k: v[0 if zh else 1] if isinstance(v, (tuple, list)) else v for k, v in self.details.items()}
+        details = {
+            k: v[0 if zh else 1] if isinstance(v, (tuple, list)) else v for k, v in self.details.items()
+        }
         problem = (self.zh if zh else self.en).format(**details)
         mend = (self.mend_zh if zh else self.mend_en).format(**details)
-        colon = ":" if zh else ": "
+        colon = "：" if zh else ": "
         stop = "。" if zh else ". "
         return f"{where}{colon if where else ''}{problem}{stop}{mend}"
 
@@ -74,7 +78,9 @@ class FeedError(TransitError):
         return _rebuild, (type(self), self.file, self.line, self.field, self.details)
 
 
-def _rebuild(kind: type[FeedError], file: str, line: int | None, field: str, details: dict[str, Any]) -> FeedError:
+def _rebuild(
+    kind: type[FeedError], file: str, line: int | None, field: str, details: dict[str, Any]
+) -> FeedError:
     return kind(file, line, field, **details)
 
 
@@ -87,14 +93,14 @@ class FeedNotFound(FeedError):
 
 class FeedArchiveError(FeedError):
     code = "feed_archive"
-    zh, en = "压缩包损坏或不完整({reason})", "the zip is damaged or incomplete ({reason})"
+    zh, en = "压缩包损坏或不完整（{reason}）", "the zip is damaged or incomplete ({reason})"
     mend_zh, mend_en = "请重新下载该文件。", "Download the file again."
 
 
 class FeedTooLarge(FeedError):
     code = "feed_too_large"
     zh, en = "解压后超过上限 {limit}", "more than the limit of {limit} when unpacked"
-    mend_zh = "若该数据确实可信,请提高 actions.transit.source.Limits。"
+    mend_zh = "若该数据确实可信，请提高 actions.transit.source.Limits。"
     mend_en = "If the feed is trusted, raise actions.transit.source.Limits."
 
 
@@ -118,14 +124,14 @@ class FeedEmpty(FeedError):
 
 class FeedBadValue(FeedError):
     code = "bad_value"
-    zh, en = "值 {value!r} 无效,应为 {expected}", "{value!r} is not valid, expected {expected}"
+    zh, en = "值 {value!r} 无效，应为 {expected}", "{value!r} is not valid, expected {expected}"
     mend_zh, mend_en = "请改正该值。", "Correct the value."
 
 
 class FeedUnknownReference(FeedError):
     code = "unknown_reference"
     zh, en = "{value!r} 在 {target} 中不存在", "{value!r} is not in {target}"
-    mend_zh, mend_en = "请在 {target} 中补上它,或删去此行。", "Add it to {target}, or remove this row."
+    mend_zh, mend_en = "请在 {target} 中补上它，或删去此行。", "Add it to {target}, or remove this row."
 
 
 class FeedDuplicate(FeedError):
@@ -136,38 +142,44 @@ class FeedDuplicate(FeedError):
 
 class FeedBadRow(FeedError):
     code = "bad_row"
-    zh, en = "不是有效的 CSV({reason})", "not valid CSV ({reason})"
+    zh, en = "不是有效的 CSV（{reason}）", "not valid CSV ({reason})"
     mend_zh, mend_en = "请检查此行附近的引号。", "Check the quotation marks near this line."
 
 
 class FeedEncoding(FeedError):
     code = "encoding"
-    zh, en = "不是 UTF-8,已按 {encoding} 读取", "not UTF-8, read as {encoding}"
+    zh, en = "不是 UTF-8，已按 {encoding} 读取", "not UTF-8, read as {encoding}"
     mend_zh, mend_en = "请以 UTF-8 重新保存。", "Save it again as UTF-8."
 
 
 class FeedNested(FeedError):
     code = "nested_folder"
     zh, en = "文件位于子文件夹 {folder} 中", "the tables are in a sub-folder, {folder}"
-    mend_zh, mend_en = "规范要求放在最上层;已照常读取。", "GTFS wants them at the top level; they were read all the same."
+    mend_zh, mend_en = (
+        "规范要求放在最上层；已照常读取。",
+        "GTFS wants them at the top level; they were read all the same.",
+    )
 
 
 class FeedBackwards(FeedError):
     code = "time_backwards"
     zh, en = "班次 {trip!r} 的时间倒退", "times of trip {trip!r} run backwards"
-    mend_zh, mend_en = "请改正时间或 stop_sequence;该班次已略去。", "Correct the times or stop_sequence; the trip was left out."
+    mend_zh, mend_en = (
+        "请改正时间或 stop_sequence；该班次已略去。",
+        "Correct the times or stop_sequence; the trip was left out.",
+    )
 
 
 class FeedShortTrip(FeedError):
     code = "short_trip"
     zh, en = "班次 {trip!r} 少于两站", "trip {trip!r} has fewer than two stops"
-    mend_zh, mend_en = "请补全停站;该班次已略去。", "Complete its stops; the trip was left out."
+    mend_zh, mend_en = "请补全停站；该班次已略去。", "Complete its stops; the trip was left out."
 
 
 class FeedNoTimes(FeedError):
     code = "no_end_times"
     zh, en = "班次 {trip!r} 的首站或末站没有时间", "trip {trip!r} has no time at its first or last stop"
-    mend_zh, mend_en = "请填写;该班次已略去。", "Fill them in; the trip was left out."
+    mend_zh, mend_en = "请填写；该班次已略去。", "Fill them in; the trip was left out."
 
 
 class FeedExpired(FeedError):
@@ -209,7 +221,9 @@ class Notice:
 
     def text(self, language: str = "en") -> str:
         """Return one line for a terminal or log."""
-        label = {"zh": {"error": "错误", "warning": "警告"}}.get(language, {}).get(self.severity, self.severity)
+        label = {"zh": {"error": "错误", "warning": "警告"}}.get(language, {}).get(
+            self.severity, self.severity
+        )
         return f"[{label}] {self.error.text(language)}"
 
 

@@ -198,12 +198,17 @@ class Feed:
         """Return the publisher in `language` where the feed translates it."""
         found = None
         if self.info.publisher:
-            found = self.translations.get("feed_info", "feed_publisher_name", language, "", self.info.publisher)
+            found = self.translations.get(
+                "feed_info", "feed_publisher_name", language, "", self.info.publisher
+            )
         return found or self.agency_name(self.agencies[0], language)
 
     def agency_name(self, agency: Agency, language: str) -> str:
         """Return an agency's name in `language`."""
-        return self.translations.get("agency", "agency_name", language, agency.agency_id, agency.name) or agency.name
+        return (
+            self.translations.get("agency", "agency_name", language, agency.agency_id, agency.name)
+            or agency.name
+        )
 
     def coverage(self) -> tuple[date, date]:
         """Return the first and last service day that the timetable can be relied on for."""
@@ -240,7 +245,10 @@ class Feed:
         text = self.strings[own] if own >= 0 else ""
         if text:
             sub = str(int(self.row_sequence[row]))
-            return self.translations.get("stop_times", "stop_headsign", language, self.trip_ids[trip], text, sub) or text
+            return (
+                self.translations.get("stop_times", "stop_headsign", language, self.trip_ids[trip], text, sub)
+                or text
+            )
         sign = int(self.trip_headsign[trip])
         if sign >= 0 and self.strings[sign]:
             value = self.strings[sign]

@@ -19,7 +19,16 @@ from actions.transit.errors import (
     FeedUnknownReference,
     Report,
 )
-from actions.transit.model import ASK_DRIVER, GUESSED, LAST_OF_TRIP, NOT_ALIGHTABLE, NOT_BOARDABLE, PHONE_AHEAD, Ints, Stop
+from actions.transit.model import (
+    ASK_DRIVER,
+    GUESSED,
+    LAST_OF_TRIP,
+    NOT_ALIGHTABLE,
+    NOT_BOARDABLE,
+    PHONE_AHEAD,
+    Ints,
+    Stop,
+)
 from actions.transit.source import Source, columns
 from actions.transit.tables import Strings, Trips, settle
 
@@ -50,7 +59,9 @@ def read_stop_times(source: Source, trips: Trips, stops: list[Stop], strings: St
     rows, lines, distance = _read_rows(source, trips, stops, strings)
     order = np.lexsort((rows.sequence, rows.trip))
     rows = _take(rows, order)
-    return _complete(rows, lines[order], distance[order] if distance is not None else None, trips, source.report)
+    return _complete(
+        rows, lines[order], distance[order] if distance is not None else None, trips, source.report
+    )
 
 
 def _read_rows(
@@ -128,7 +139,14 @@ def _times(report: Report, line: int, arrive: str, depart: str, known: dict[str,
 
 
 def _blame(
-    report: Report, line: int, trip_id: str, trip: int | None, stop_id: str, stop: int | None, seq: str, number: int | None
+    report: Report,
+    line: int,
+    trip_id: str,
+    trip: int | None,
+    stop_id: str,
+    stop: int | None,
+    seq: str,
+    number: int | None,
 ) -> None:
     if trip is None:
         report.error(FeedUnknownReference(_FILE, line, "trip_id", value=trip_id, target="trips.txt"))
@@ -157,7 +175,9 @@ def _complete(
     run = np.repeat(np.arange(len(starts)), ends - starts + 1)
     bad_run = np.zeros(len(starts), dtype=bool)
 
-    def reject(which: NDArray[np.bool_], kind: type[FeedShortTrip] | type[FeedNoTimes] | type[FeedBackwards]) -> None:
+    def reject(
+        which: NDArray[np.bool_], kind: type[FeedShortTrip] | type[FeedNoTimes] | type[FeedBackwards]
+    ) -> None:
         for n in islice(np.flatnonzero(which & ~bad_run), 10_000):
             trip = trips.ids[int(rows.trip[starts[n]])]
             report.error(kind(_FILE, int(lines[starts[n]]), trip=trip))
@@ -186,7 +206,12 @@ def _complete(
     for n in np.flatnonzero(twice)[:100]:
         about = {"about_zh": "stop_sequence 重复", "about_en": "stop_sequence occurs twice in the trip"}
         advice = FeedAdvice(
-            _FILE, int(lines[n + 1]), "stop_sequence", do_zh="请改为递增。", do_en="Make it increase.", **about
+            _FILE,
+            int(lines[n + 1]),
+            "stop_sequence",
+            do_zh="请改为递增。",
+            do_en="Make it increase.",
+            **about,
         )
         report.warning(advice)
     rows.flags[ends] |= LAST_OF_TRIP

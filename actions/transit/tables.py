@@ -22,7 +22,17 @@ from actions.transit.source import Source
 
 T = TypeVar("T")
 _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_TRANSLATED = {"agency", "stops", "routes", "trips", "stop_times", "feed_info", "pathways", "levels", "attributions"}
+_TRANSLATED = {
+    "agency",
+    "stops",
+    "routes",
+    "trips",
+    "stop_times",
+    "feed_info",
+    "pathways",
+    "levels",
+    "attributions",
+}
 TOLERATED = 0.1
 
 
@@ -63,7 +73,11 @@ def settle(report: Report, file: str, kept: int, dropped: int) -> None:
 
 
 def _value(
-    report: Report, where: tuple[str, int, str], text: str, read: Callable[[str], T | None], expected: tuple[str, str]
+    report: Report,
+    where: tuple[str, int, str],
+    text: str,
+    read: Callable[[str], T | None],
+    expected: tuple[str, str],
 ) -> T | None:
     found = read(text)
     if found is None:
@@ -92,7 +106,9 @@ def read_agencies(source: Source) -> list[Agency]:
         if found and zone != found[0].timezone:
             expected = (found[0].timezone, "the same zone for every agency")
             report.error(FeedBadValue(file, line, "agency_timezone", value=zone, expected=expected))
-        found.append(Agency(row["agency_id"], row["agency_name"], row["agency_url"], zone, row["agency_lang"]))
+        found.append(
+            Agency(row["agency_id"], row["agency_name"], row["agency_url"], zone, row["agency_lang"])
+        )
     settle(report, file, len(found), dropped)
     return found
 
@@ -100,8 +116,10 @@ def read_agencies(source: Source) -> list[Agency]:
 def read_stops(source: Source) -> list[Stop]:
     """Read stops.txt. A stop whose place is unusable stays, with lat and lon NaN, so that its times survive."""
     file, report = "stops.txt", source.report
-    optional = ("stop_code", "stop_name", "stop_lat", "stop_lon", "location_type", "parent_station")
-    optional += ("stop_timezone", "platform_code", "zone_id")
+    optional = (
+        *("stop_code", "stop_name", "stop_lat", "stop_lon", "location_type", "parent_station"),
+        *("stop_timezone", "platform_code", "zone_id"),
+    )
     rows: dict[str, tuple[int, dict[str, str]]] = {}
     dropped = 0
     for line, row in source.table(file, ("stop_id",), optional):
@@ -117,7 +135,9 @@ def read_stops(source: Source) -> list[Stop]:
         kind = values.whole(row["location_type"]) if row["location_type"] else 0
         if kind is None or kind > 4:
             expected = ("0 至 4", "0 to 4")
-            report.error(FeedBadValue(file, line, "location_type", value=row["location_type"], expected=expected))
+            report.error(
+                FeedBadValue(file, line, "location_type", value=row["location_type"], expected=expected)
+            )
             kind = 0
         name = row["stop_name"]
         if not name and kind < 3:
@@ -136,7 +156,18 @@ def read_stops(source: Source) -> list[Stop]:
             expected = ("时区名", "a time zone")
             report.error(FeedBadValue(file, line, "stop_timezone", value=zone, expected=expected))
             zone = ""
-        stop = Stop(key, row["stop_code"], name or key, lat, lon, kind, parent, zone, row["platform_code"], row["zone_id"])
+        stop = Stop(
+            key,
+            row["stop_code"],
+            name or key,
+            lat,
+            lon,
+            kind,
+            parent,
+            zone,
+            row["platform_code"],
+            row["zone_id"],
+        )
         stops.append(stop)
     settle(report, file, len(stops), dropped)
     return stops
@@ -155,7 +186,11 @@ def _position(report: Report, line: int, row: dict[str, str], kind: int) -> tupl
     assert lat is not None and lon is not None
     if lat == 0 and lon == 0:
         about = {"about_zh": "坐标为 0,0", "about_en": "its place is 0,0"}
-        report.warning(FeedAdvice("stops.txt", line, "stop_lat", do_zh="请补上坐标。", do_en="Give its coordinates.", **about))
+        report.warning(
+            FeedAdvice(
+                "stops.txt", line, "stop_lat", do_zh="请补上坐标。", do_en="Give its coordinates.", **about
+            )
+        )
         return nan, nan
     return lat, lon
 
@@ -172,7 +207,13 @@ def read_routes(source: Source) -> list[Route]:
             dropped += 1
             report.error(FeedDuplicate(file, line, "route_id", value=key))
             continue
-        kind = _value(report, (file, line, "route_type"), row["route_type"], values.whole, ("非负整数", "a whole number"))
+        kind = _value(
+            report,
+            (file, line, "route_type"),
+            row["route_type"],
+            values.whole,
+            ("非负整数", "a whole number"),
+        )
         short, long = row["route_short_name"], row["route_long_name"]
         if not short and not long:
             expected = ("短名或长名", "a short or long name")
@@ -226,7 +267,9 @@ def _read_exceptions(source: Source, out: ServiceCalendar, at: dict[str, int]) -
         when = _value(report, (file, line, "date"), row["date"], values.day, _DAY)
         if row["exception_type"] not in ("1", "2"):
             expected = ("1(加开)或 2(停运)", "1 (added) or 2 (removed)")
-            report.error(FeedBadValue(file, line, "exception_type", value=row["exception_type"], expected=expected))
+            report.error(
+                FeedBadValue(file, line, "exception_type", value=row["exception_type"], expected=expected)
+            )
             continue
         if when is None or not row["service_id"]:
             continue
@@ -248,15 +291,21 @@ def read_trips(source: Source, routes: list[Route], calendar: ServiceCalendar, s
     seen: set[str] = set()
     out = Trips()
     dropped = 0
-    for line, row in source.table(file, ("route_id", "service_id", "trip_id"), ("trip_headsign", "direction_id")):
+    for line, row in source.table(
+        file, ("route_id", "service_id", "trip_id"), ("trip_headsign", "direction_id")
+    ):
         key = row["trip_id"]
         route, service = route_at.get(row["route_id"]), service_at.get(row["service_id"])
         if not key or key in seen:
             report.error(FeedDuplicate(file, line, "trip_id", value=key))
         elif route is None:
-            report.error(FeedUnknownReference(file, line, "route_id", value=row["route_id"], target="routes.txt"))
+            report.error(
+                FeedUnknownReference(file, line, "route_id", value=row["route_id"], target="routes.txt")
+            )
         elif service is None:
-            report.error(FeedUnknownReference(file, line, "service_id", value=row["service_id"], target="calendar.txt"))
+            report.error(
+                FeedUnknownReference(file, line, "service_id", value=row["service_id"], target="calendar.txt")
+            )
         else:
             seen.add(key)
             direction = row["direction_id"]
@@ -281,10 +330,14 @@ def read_frequencies(source: Source, trips: Trips) -> dict[int, list[Frequency]]
     if not source.has(file):
         return found
     at = {t: n for n, t in enumerate(trips.ids)}
-    for line, row in source.table(file, ("trip_id", "start_time", "end_time", "headway_secs"), ("exact_times",)):
+    for line, row in source.table(
+        file, ("trip_id", "start_time", "end_time", "headway_secs"), ("exact_times",)
+    ):
         trip = at.get(row["trip_id"])
         if trip is None:
-            report.error(FeedUnknownReference(file, line, "trip_id", value=row["trip_id"], target="trips.txt"))
+            report.error(
+                FeedUnknownReference(file, line, "trip_id", value=row["trip_id"], target="trips.txt")
+            )
             continue
         clock = ("时间 HH:MM:SS", "a time HH:MM:SS")
         start = _value(report, (file, line, "start_time"), row["start_time"], values.seconds, clock)
@@ -292,7 +345,9 @@ def read_frequencies(source: Source, trips: Trips) -> dict[int, list[Frequency]]
         headway = values.whole(row["headway_secs"])
         if not headway:
             expected = ("正整数秒", "seconds above 0")
-            report.error(FeedBadValue(file, line, "headway_secs", value=row["headway_secs"], expected=expected))
+            report.error(
+                FeedBadValue(file, line, "headway_secs", value=row["headway_secs"], expected=expected)
+            )
         elif start is not None and end is not None and end > start:
             found.setdefault(trip, []).append(Frequency(start, end, headway, row["exact_times"] == "1"))
     return found
@@ -303,13 +358,28 @@ def read_info(source: Source) -> FeedInfo:
     file, report = "feed_info.txt", source.report
     if not source.has(file):
         return FeedInfo()
-    optional = ("feed_publisher_name", "feed_lang", "feed_start_date", "feed_end_date", "feed_version", "default_lang")
+    optional = (
+        "feed_publisher_name",
+        "feed_lang",
+        "feed_start_date",
+        "feed_end_date",
+        "feed_version",
+        "default_lang",
+    )
     for line, row in source.table(file, (), optional):
         days: dict[str, date | None] = {}
         for name in ("feed_start_date", "feed_end_date"):
-            days[name] = _value(report, (file, line, name), row[name], values.day, _DAY) if row[name] else None
+            days[name] = (
+                _value(report, (file, line, name), row[name], values.day, _DAY) if row[name] else None
+            )
         lang = row["feed_lang"] if row["feed_lang"].lower() != "mul" else row["default_lang"]
-        return FeedInfo(row["feed_publisher_name"], lang, days["feed_start_date"], days["feed_end_date"], row["feed_version"])
+        return FeedInfo(
+            row["feed_publisher_name"],
+            lang,
+            days["feed_start_date"],
+            days["feed_end_date"],
+            row["feed_version"],
+        )
     return FeedInfo()
 
 

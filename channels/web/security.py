@@ -60,7 +60,7 @@ def security_headers(config: GatewayConfig) -> Callable[[web.Request, web.Stream
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         for name, value in fixed.items():
-            response.headers.setdefault(name, value)
+            response.headers[name] = value
         shared = request.path == "/widget.js"
         response.headers.setdefault(
             "Cross-Origin-Resource-Policy", "cross-origin" if shared else "same-origin"

@@ -37,6 +37,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from channels.dispatcher import DuplicateInFlight, Turn
 from channels.jsonio import dumps
+from channels.limits import Rate, TokenBuckets
 from channels.problem import Problem, too_large
 from channels.records import StoredMessage
 from channels.web.keys import ADDRESS, CONFIG, DISPATCHER, STORE
@@ -45,6 +46,8 @@ from channels.web.security import authorise
 from city.messages import Message
 
 RESUME_LIMIT = 200
+# A client resumes once per connection; each one reads the history.
+_RESUMES = Rate(per_s=0.2, burst=5)
 
 
 class Sockets:
@@ -114,6 +117,7 @@ class Session:
             max_msg_size=self._limits.body_bytes * 4,
             compress=False,
         )
+        self._resumes = TokenBuckets(_RESUMES)
         self._turns: asyncio.Queue[Turn | StoredMessage] = asyncio.Queue()
 
     async def run(self) -> web.WebSocketResponse:
@@ -219,6 +223,10 @@ class Session:
             return duplicate.turn
 
     async def _resume(self, after: Any) -> None:
+        wait_s = self._resumes.wait_s("")
+        if wait_s:
+            raise Problem("rate-limited", "请求过于频繁。", "Too many requests.", retry_after_s=wait_s)
+        self._resumes.take("")
         last = after if isinstance(after, str) else None
         for stored in await self._store.history(self.conversation_id, last, RESUME_LIMIT):
             item: Turn | StoredMessage = stored

@@ -21,6 +21,7 @@ _NOT_WORD = re.compile(r"[\W_]+")
 _MARKUP = re.compile(r":[a-zA-Z:+-]+:`[!~]?([^`<]*?)(?:\s*<[^>`]*>)?`")
 _CODE = re.compile(r"[`:*_(){}<>\\|]")
 MAX_CHARACTERS = {"zh": 160, "en": 400}
+MAX_PAIR = {"zh": 45, "en": 90}
 
 
 class CorpusError(Exception):
@@ -210,7 +211,7 @@ def build_corpus(settings: BaseSettings) -> dict[str, int]:
 def _clean_pairs(pairs: list[tuple[str, str]], used: set[int], banned: set[str]) -> list[tuple[str, str]]:
     kept = []
     for number, (english, chinese) in enumerate(pairs):
-        if number in used or len(chinese) > 90:
+        if number in used or len(chinese) > MAX_PAIR["zh"] or len(english) > MAX_PAIR["en"]:
             continue
         english, chinese = strip_markup(english), strip_markup(chinese)
         keys = (sentence_key(english), sentence_key(chinese))

@@ -24,7 +24,7 @@ def read_labelled(path: Path) -> tuple[list[str], list[str]]:
 
 def _fit(x: torch.Tensor, y: torch.Tensor, classes: int, penalty: float) -> torch.Tensor:
     weight = torch.zeros(x.shape[1] + 1, classes, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weight], max_iter=120, history_size=10, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS([weight], max_iter=60, history_size=10, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()

@@ -155,7 +155,7 @@ def save_student(student: Student, model_dir: Path) -> None:
     config = student.body.config.to_dict()
     for key in ("_name_or_path", "transformers_version", "_attn_implementation_internal"):
         config.pop(key, None)
-    config.update(architectures=["BertModel"], model_type="bert", dtype="float16")
+    config.update(architectures=["BertModel"], model_type="bert", dtype="float32")
     _json(model_dir / "config.json", config)
     student.tokenizer.no_padding()
     student.tokenizer.no_truncation()

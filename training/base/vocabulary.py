@@ -16,11 +16,11 @@ from itertools import islice
 
 import jieba
 import numpy as np
-import opencc
 import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from training.base.corpus import Corpus
+from training.base.folding import folding_normalizer, traditional_to_simplified
 from training.base.parents import minilm_dir, use_dir
 from training.base.settings import BaseSettings
 
@@ -49,7 +49,7 @@ def is_han(piece: str) -> bool:
 
 
 def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
-    """Build the fast tokenizer: NFKC, lower case, words marked by ▁, [CLS] x [SEP].
+    """Build the fast tokenizer: NFKC, lower case, simplified characters, words marked by ▁, [CLS] x [SEP].
 
     Chinese runs and punctuation marks stand alone: an entity never shares a piece with the comma after it,
     and `打开wifi` gives the same English piece as `open wifi`.
@@ -59,6 +59,7 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
         [
             normalizers.NFKC(),
             normalizers.Lowercase(),
+            folding_normalizer(),
             normalizers.Replace(Regex(r"[\p{Cc}\p{Cf}\s▁]+"), " "),
             normalizers.Strip(),
         ]
@@ -84,11 +85,12 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
 
 def _candidates() -> dict[str, float]:
     processor = sentencepiece.SentencePieceProcessor(model_file=str(use_dir() / "sp.model"))
+    fold = str.maketrans(traditional_to_simplified())
     pieces: dict[str, float] = {}
     for number in range(processor.get_piece_size()):
         if processor.is_control(number) or processor.is_unknown(number):
             continue
-        piece = unicodedata.normalize("NFKC", processor.id_to_piece(number)).lower()
+        piece = unicodedata.normalize("NFKC", processor.id_to_piece(number)).lower().translate(fold)
         bare = piece.lstrip(SPACE)
         if not _USEFUL.match(piece) or not bare:
             continue
@@ -149,13 +151,12 @@ def _score_words(pieces: dict[str, float], counts: Mapping[str, int], prefix: st
 
 
 def _characters(corpus: Corpus) -> set[str]:
-    """Characters to keep whatever their count: the basic set and both scripts of each frequent character."""
+    """Characters to keep whatever their count: the basic set and each frequent Chinese character."""
+    fold = str.maketrans(traditional_to_simplified())
     counts: Counter[str] = Counter()
     for line in corpus.zh:
-        counts.update(unicodedata.normalize("NFKC", line).lower())
-    frequent = {char for char, count in counts.items() if count >= 4 and is_han(char)}
-    other = {char for script in ("s2t", "t2s") for char in map(opencc.OpenCC(script).convert, frequent)}
-    return set(_BASIC) | frequent | {char for char in other if len(char) == 1}
+        counts.update(unicodedata.normalize("NFKC", line).lower().translate(fold))
+    return set(_BASIC) | {char for char, count in counts.items() if count >= 4 and is_han(char)}
 
 
 def _texts(corpus: Corpus) -> Iterator[str]:

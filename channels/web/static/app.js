@@ -17,6 +17,8 @@ const shown = new Map();
 // A button's payload → its title, so that history shows what the citizen pressed.
 const titles = new Map();
 const typing = new Set();
+// Greetings and questions back are nothing to rate.
+const UNRATED = new Set(["error", "smalltalk", "clarify"]);
 
 const names = () => ({ name: settings.assistant[language()], city: settings.city[language()] });
 
@@ -127,7 +129,7 @@ function finish(messageId, given, replyLanguage) {
   if (!record.last) return;
   const body = record.last.querySelector(".bubble");
   if (replyLanguage && record.source !== "error") body.lang = tag(replyLanguage);
-  if (record.source === "error") return;
+  if (UNRATED.has(record.source)) return;
   const rate = (rating, comment) => line.rate(messageId, rating, comment);
   record.last.append(feedback(rate, settings.commentLimit, given));
   if (record.last === log.lastElementChild) scrollTo(record.last);
@@ -296,7 +298,7 @@ async function begin() {
     if (message.state === "answered") finish(message.message_id, message.rating, message.language);
   }
   for (const item of line.outbox) setState(entry(item.message_id, item.text).article, item.acked ? null : "waiting");
-  log.lastElementChild.scrollIntoView({ block: "end", behavior: "instant" });
+  if (shown.size) log.lastElementChild.scrollIntoView({ block: "end", behavior: "instant" });
   log.setAttribute("aria-busy", "false");
   document.documentElement.dataset.ready = "true";
   if (line.conversation || line.outbox.length) line.connect();

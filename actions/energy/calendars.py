@@ -1,0 +1,64 @@
+"""What kind of day a date is: weekday, public holiday, or a weekend day worked in exchange for one."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+HOLIDAY = 7
+MAKE_UP_WORKDAY = 2  # a worked Saturday or Sunday runs like a midweek day
+
+
+@lru_cache(maxsize=64)
+def _year(country: str, year: int) -> tuple[dict[date, str], dict[date, str], frozenset[date]]:
+    import holidays
+
+    english = holidays.country_holidays(country, years=year, language="en_US")
+    try:
+        local = holidays.country_holidays(country, years=year, language="zh_CN")
+    except (NotImplementedError, TypeError, ValueError):
+        local = english
+    worked = frozenset(day for day in getattr(english, "weekend_workdays", ()) if day.year == year)
+    return dict(english), dict(local), worked
+
+
+def known_country(country: str) -> bool:
+    """Return whether the holidays of an ISO 3166 country code are known; "" stands for none."""
+    if not country:
+        return True
+    try:
+        _year(country, 2026)
+    except (NotImplementedError, KeyError):
+        return False
+    return True
+
+
+def day_type(day: date, country: str = "CN") -> int:
+    """Return 0 (Monday) to 6 (Sunday), 7 for a public holiday, 2 for a worked weekend day."""
+    if country:
+        names, _, worked = _year(country, day.year)
+        if day in names:
+            return HOLIDAY
+        if day in worked:
+            return MAKE_UP_WORKDAY
+    return day.weekday()
+
+
+def holiday_name(day: date, language: str, country: str = "CN") -> str:
+    """Return the holiday's name in `language`, "" on other days."""
+    if not country:
+        return ""
+    english, local, _ = _year(country, day.year)
+    name = (local if language == "zh" else english).get(day, "")
+    return name.split(";")[0].split(" (")[0].split("（")[0]
+
+
+def day_types(index: pd.DatetimeIndex, country: str = "CN") -> np.ndarray:
+    """Return `day_type` of every stamp's local date, shape (n,)."""
+    wall = index.tz_localize(None).normalize() if index.tz is not None else index.normalize()
+    unique, inverse = np.unique(np.asarray(wall), return_inverse=True)
+    kinds = np.array([day_type(pd.Timestamp(day).date(), country) for day in unique], dtype=int)
+    return kinds[inverse]

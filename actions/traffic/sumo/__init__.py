@@ -1,0 +1,1 @@
+"""Signals in SUMO: read any network, simulate, search by simulation, and prove a plan before recommending it."""

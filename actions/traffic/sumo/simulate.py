@@ -1,0 +1,185 @@
+"""Runs SUMO in this process and measures the delay of every vehicle."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from actions.traffic.errors import SimulationError, SimulatorMissing
+from actions.traffic.sumo.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run gave.
+
+    `delay_s` is the mean over all vehicles of timeLoss plus departDelay, those still on the road or never
+    inserted included.
+    """
+
+    delay_s: float
+    time_loss_s: float
+    depart_delay_s: float
+    vehicles: int
+    unfinished: int
+    teleports: int
+    ended_s: float
+
+
+class Controller(Protocol):
+    """Controls signals during a run."""
+
+    def start(self, sumo: Any) -> None:
+        """Take over after the network is loaded."""
+
+    def step(self, sumo: Any, now_s: float) -> None:
+        """Act before each simulated second."""
+
+
+def available() -> bool:
+    """Return whether SUMO's library can be imported."""
+    return all(importlib.util.find_spec(name) is not None for name in ("libsumo", "traci", "sumolib"))
+
+
+@lru_cache(maxsize=1)
+def library() -> Any:
+    """Import and return libsumo.
+
+    Raises:
+        SimulatorMissing: it is not installed.
+    """
+    if not available():
+        raise SimulatorMissing()
+    if "SUMO_HOME" not in os.environ:
+        spec = importlib.util.find_spec("libsumo")
+        os.environ["SUMO_HOME"] = str(Path(spec.origin).parent) if spec and spec.origin else ""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        import libsumo
+    return libsumo
+
+
+@contextlib.contextmanager
+def _stderr_to(path: Path) -> Iterator[None]:
+    """Send what C code writes to standard error into a file."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with path.open("wb") as stream:
+        os.dup2(stream.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def simulate(
+    scenario: Scenario,
+    seed: int,
+    programs: Sequence[Path] = (),
+    controller: Controller | None = None,
+    routes_out: Path | None = None,
+) -> Outcome:
+    """Run a scenario to its end and until its vehicles have left, at most `drain_s` longer.
+
+    Args:
+        scenario: the files and times.
+        seed: SUMO's random seed.
+        programs: additional files with signal programs that replace those in place.
+        controller: takes over signals while running.
+        routes_out: where to write the routes driven.
+
+    Raises:
+        SimulatorMissing: SUMO is not installed.
+        SimulationError: SUMO refuses the input or stops.
+    """
+    sumo = library()
+    scenario.check()
+    folder = Path(tempfile.mkdtemp(prefix="chengda-sumo-"))
+    try:
+        trips, errors = folder / "trips.xml", folder / "stderr.txt"
+        command = [
+            "sumo",
+            *("--net-file", str(scenario.net)),
+            *("--route-files", ",".join(map(str, scenario.routes))),
+            *("--begin", f"{scenario.begin_s:g}"),
+            *("--seed", str(seed)),
+            *("--tripinfo-output", str(trips)),
+            "--tripinfo-output.write-unfinished",
+            "--tripinfo-output.write-undeparted",
+            "--no-step-log",
+            "--no-warnings",
+            "--duration-log.disable",
+        ]
+        files = [*scenario.additional, *programs]
+        if files:
+            command += ["--additional-files", ",".join(map(str, files))]
+        if routes_out is not None:
+            command += ["--vehroute-output", str(routes_out), "--vehroute-output.write-unfinished"]
+        try:
+            with _stderr_to(errors):
+                ended, teleports = _run(sumo, command, scenario, controller)
+        except SimulationError as error:
+            said = errors.read_text("utf-8", "replace")
+            lines = [line for line in said.splitlines() if line.startswith("Error")] or [str(error)]
+            problem = "; ".join(lines[:3]).removeprefix("Error: ")
+            raise SimulationError(
+                f"SUMO 拒绝了输入：{problem}", f"SUMO refused the input: {problem}; correct the files and try again"
+            ) from None
+        return _measure(trips, teleports, ended)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(sumo: Any, command: list[str], scenario: Scenario, controller: Controller | None) -> tuple[float, int]:
+    from traci.exceptions import FatalTraCIError, TraCIException
+
+    end = scenario.end_s if scenario.end_s is not None else scenario.begin_s + 3600
+    teleports = 0
+    try:
+        sumo.start(command)
+        try:
+            if controller is not None:
+                controller.start(sumo)
+            now = sumo.simulation.getTime()
+            while now < end or (now < end + scenario.drain_s and sumo.simulation.getMinExpectedNumber() > 0):
+                if controller is not None:
+                    controller.step(sumo, now)
+                sumo.simulationStep()
+                teleports += sumo.simulation.getStartingTeleportNumber()
+                now = sumo.simulation.getTime()
+        finally:
+            sumo.close()
+    except (TraCIException, FatalTraCIError, RuntimeError, TypeError) as error:
+        raise SimulationError(str(error), str(error)) from error
+    return now, teleports
+
+
+def _measure(trips: Path, teleports: int, ended_s: float) -> Outcome:
+    loss = wait = 0.0
+    count = unfinished = 0
+    for _, element in ET.iterparse(trips):
+        if element.tag == "tripinfo":
+            loss += max(0.0, float(element.get("timeLoss") or 0))
+            wait += max(0.0, float(element.get("departDelay") or 0))
+            count += 1
+            unfinished += float(element.get("arrival") or -1) < 0
+            element.clear()
+    if not count:
+        raise SimulationError(
+            "没有车辆进入路网，请检查需求的时间与路段。",
+            "no vehicle entered the network; check times and edges of the demand",
+        )
+    return Outcome((loss + wait) / count, loss / count, wait / count, count, unfinished, teleports, ended_s)

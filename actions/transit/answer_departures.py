@@ -1,0 +1,407 @@
+"""Answers "when does it leave?": next, later, earlier, first and last departures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import groupby
+
+import numpy as np
+
+from actions.transit import reply as words
+from actions.transit.departures import (
+    Departure,
+    boarding_rows,
+    next_departures,
+    next_running_day,
+    on_service_day,
+)
+from actions.transit.lines import Line
+from actions.transit.model import Ints
+from actions.transit.network import (
+    WALK_M,
+    Incomplete,
+    Turn,
+    choose_line,
+    choose_stop,
+    goal_groups,
+    members,
+    mentioned_groups,
+    unknown_place,
+)
+from actions.transit.state import Memory
+from actions.transit.stops import Group
+from actions.transit.text import key
+from actions.transit.times import read_when
+from city.messages import Reply
+
+EACH, LINES_SHOWN, SHOWN = 3, 8, 60
+
+
+def answer(turn: Turn) -> tuple[list[Reply], Memory]:
+    """Return the replies and what to remember; raises `Incomplete` when something must be asked first."""
+    if turn.memory.pending == "departures":
+        turn = _resumed(turn)
+    near = mentioned_groups(turn, turn.query.stop)
+    if not near and turn.memory.stop:
+        carried = turn.net.stops.group(turn.memory.stop)
+        near = [carried] if carried else []
+    line = choose_line(turn, near)
+    group = choose_stop(turn, line)
+    rows = boarding_rows(turn.net.feed, group.members, routes=line.routes if line else None)
+    if line and not turn.net.serves(line, group):
+        return _not_served(turn, line, group)
+    if not len(rows):
+        return _no_boarding(turn, line, group)
+    rows, direction, to = _directed(turn, line, group, rows)
+    which, day = _which_day(turn, rows)
+    if which:
+        return _ends(turn, line, group, rows, which, day, direction, to)
+    return _next(turn, line, group, rows, direction, to)
+
+
+def _resumed(turn: Turn) -> Turn:
+    """Return the turn with what an earlier, incomplete question had already said."""
+    query, memory = turn.query, turn.memory
+    if query.when is None and memory.said_when:
+        query = replace(query, when=read_when(memory.said_when, turn.now))
+    if query.which is None and memory.which:
+        query = replace(query, which=memory.which)
+    return replace(turn, query=query)
+
+
+def _directed(turn: Turn, line: Line | None, group: Group, rows: Ints) -> tuple[Ints, int, str]:
+    """Narrow rows to the direction asked for; return them with direction_id (-1 unknown) and the goal's key."""
+    feed, query, memory = turn.net.feed, turn.query, turn.memory
+    if query.to is not None:
+        return _towards(turn, line, group, rows)
+    same = line is not None and memory.line == feed.routes[line.routes[0]].route_id
+    if query.opposite:
+        return _opposite(turn, line, group, rows)
+    if (turn.dependent and (same or memory.pending or not query.lines)) and memory.to:
+        goal = turn.net.stops.group(memory.to)
+        if goal and goal.index != group.index:
+            kept = np.intersect1d(rows, boarding_rows(feed, group.members, to_stops=goal.members))
+            if len(kept):
+                return kept.astype(np.int32), _only_direction(turn, kept), goal.key
+    if turn.dependent and same and memory.direction >= 0:
+        kept = rows[feed.trip_direction[feed.row_trip[rows]] == memory.direction]
+        if len(kept):
+            return kept, memory.direction, ""
+    return rows, _only_direction(turn, rows), ""
+
+
+def _only_direction(turn: Turn, rows: Ints) -> int:
+    found = np.unique(turn.net.feed.trip_direction[turn.net.feed.row_trip[rows]])
+    return int(found[0]) if len(found) == 1 else -1
+
+
+def _signs(turn: Turn, rows: Ints, language: str) -> dict[str, list[int]]:
+    feed = turn.net.feed
+    signs: dict[str, list[int]] = {}
+    seen: dict[tuple[int, int, int], str] = {}
+    for row in rows:
+        trip = int(feed.row_trip[row])
+        last = int(feed.row_stop[int(feed.trip_first[trip + 1]) - 1])
+        mark = (int(feed.row_headsign[row]), int(feed.trip_headsign[trip]), last)
+        if mark not in seen:
+            seen[mark] = feed.headsign(int(row), language)
+        signs.setdefault(seen[mark], []).append(int(row))
+    return signs
+
+
+def _towards(turn: Turn, line: Line | None, group: Group, rows: Ints) -> tuple[Ints, int, str]:
+    feed, mention = turn.net.feed, turn.query.to
+    assert mention is not None
+    wanted = key(mention.said)
+    goals = [g for g in goal_groups(turn, mention) if g.index != group.index]
+    if goals:
+        kept = boarding_rows(
+            feed, group.members, routes=line.routes if line else None, to_stops=members(goals)
+        )
+        if len(kept):
+            return kept, _only_direction(turn, kept), goals[0].key
+    for language in ("zh", "en", ""):
+        signed = [
+            r
+            for sign, some in _signs(turn, rows, language).items()
+            if wanted and wanted in key(sign)
+            for r in some
+        ]
+        if signed:
+            kept = np.array(sorted(signed), dtype=np.int32)
+            return kept, _only_direction(turn, kept), ""
+    if not mention.targets:
+        raise Incomplete(unknown_place(turn, mention, line), turn.pending(line, group))
+    name, here = mention.said, group.name(turn.language)
+    called = line.name(turn.language) if line else turn.both("公交", "bus")
+    text = turn.both(
+        f"没有从{here}直达{name}的{called}班次。", f"No {called} goes from {here} to {name} without a change."
+    )
+    button = (
+        turn.both(f"从{here}去{name}坐什么车", f"How to get from {here} to {name}"),
+        turn.both(f"从{here}到{name}坐几路车？", f"Which bus goes from {here} to {name}?"),
+    )
+    raise Incomplete(words.say(text, [button]), _memory(turn, line, group, [], -1, ""))
+
+
+def _opposite(turn: Turn, line: Line | None, group: Group, rows: Ints) -> tuple[Ints, int, str]:
+    feed, memory = turn.net.feed, turn.memory
+    directions = feed.trip_direction[feed.row_trip[rows]]
+    if memory.direction >= 0:
+        kept = rows[directions == 1 - memory.direction]
+        if len(kept):
+            return kept, 1 - memory.direction, ""
+        sign = feed.headsign(int(rows[0]), turn.language)
+        called = line.name(turn.language) if line else turn.both("这里的车", "The bus")
+        here = group.name(turn.language)
+        text = turn.both(
+            f"{called}在{here}只有往{sign}的方向可乘。",
+            f"{called} can be boarded at {here} only towards {sign}.",
+        )
+        raise Incomplete(words.say(text), replace(memory, at=int(turn.now.timestamp())))
+    signs = sorted(_signs(turn, rows, turn.language))
+    if len(signs) == 1:
+        return rows, -1, ""
+    text = turn.both("请问您要往哪个方向？", "Which direction do you want?")
+    raise Incomplete(words.ask(text, _sign_buttons(turn, line, group, signs)), turn.pending(line, group))
+
+
+def _sign_buttons(turn: Turn, line: Line | None, group: Group, signs: list[str]) -> list[tuple[str, str]]:
+    called, here = line.name(turn.language) if line else "", group.name(turn.language)
+    return [
+        (turn.both(f"往{s}", f"To {s}"), words.question(turn.language, line=called, stop=here, to=s))
+        for s in signs
+    ]
+
+
+def _which_day(turn: Turn, rows: Ints) -> tuple[str, date]:
+    """Return which end of the day is asked for ("" for the next departures) and the service day."""
+    feed, query = turn.net.feed, turn.query
+    today = turn.now.astimezone(feed.zone).date()
+    which = query.which or (
+        "both" if query.when and query.when.moment is None and query.when.day != today else ""
+    )
+    day = query.when.day if query.when else None
+    if day is None and query.when and query.when.moment and not query.when.is_now:
+        day = query.when.moment.date()
+    if day is None:
+        yesterday = today - timedelta(days=1)
+        running = on_service_day(feed, rows, yesterday) if feed.look_back_days and turn.now.hour < 12 else []
+        day = (
+            yesterday if running and running[-1].epoch >= turn.now.timestamp() and which == "last" else today
+        )
+    return which, day
+
+
+def _covered(turn: Turn, day: date) -> bool:
+    first, last = turn.net.feed.coverage()
+    return first <= day <= last
+
+
+def _title(turn: Turn, line: Line | None, group: Group, zh: str, en: str) -> str:
+    here = group.name(turn.language)
+    if line:
+        return turn.both(
+            f"{line.name('zh')} 在 {here} 的{zh}（计划时刻）：",
+            f"{en} of {line.name('en')} from {here} (scheduled):",
+        )
+    return turn.both(f"{here} 的{zh}（计划时刻）：", f"{en} from {here} (scheduled):")
+
+
+def _finish(turn: Turn, lines: list[str], days: list[date]) -> str:
+    return "\n".join([*turn.notes, *lines, words.source_text(turn.net.feed, days, turn.language)])
+
+
+def _memory(
+    turn: Turn,
+    line: Line | None,
+    group: Group,
+    shown: list[Departure],
+    direction: int,
+    to: str,
+    which: str = "",
+) -> Memory:
+    feed = turn.net.feed
+    tails: dict[str, int] = {}
+    for departure in shown:
+        sign = feed.headsign(departure.row, "")
+        tails[sign] = max(tails.get(sign, 0), departure.epoch)
+    place = turn.query.stop.places if turn.query.stop and not turn.query.stop.stops else ()
+    return turn.remember(
+        line=feed.routes[line.routes[0]].route_id if line else "",
+        stop=group.key,
+        place=turn.net.stops.places[place[0]].zh if place else "",
+        to=to,
+        direction=direction,
+        first=min((d.epoch for d in shown), default=0),
+        last=min(tails.values(), default=0),
+        kind="departures",
+        which=which,
+    )
+
+
+def _next(
+    turn: Turn, line: Line | None, group: Group, rows: Ints, direction: int, to: str
+) -> tuple[list[Reply], Memory]:
+    feed, query, memory = turn.net.feed, turn.query, turn.memory
+    after = query.when.moment if query.when and query.when.moment else turn.now
+    if query.later and memory.last:
+        after = datetime.fromtimestamp(memory.last + 1, tz=turn.now.tzinfo)
+    if query.earlier and memory.first:
+        found = _before(turn, rows, memory.first)
+        title = ("更早班次", "Earlier departures")
+    else:
+        found = _once_each(turn, next_departures(feed, rows, after, limit=SHOWN))
+        title = (
+            ("后面的班次", "Later departures")
+            if query.later and memory.last
+            else (
+                "下一班" if after <= turn.now else f"{after:%H:%M} 之后的班次",
+                "Next departures" if after <= turn.now else f"Departures after {after:%H:%M}",
+            )
+        )
+    local = after.astimezone(feed.zone).date()
+    if not found:
+        if not _covered(turn, local):
+            text = "\n".join([*turn.notes, words.expired_text(feed, local, turn.language)])
+            return [words.say(text)], _memory(turn, line, group, [], direction, to)
+        return _nothing(turn, line, group, rows, local, direction, to)
+    if line:
+        shown = [d for _, some in _sorted_by_sign(turn, found) for d in some[:EACH]]
+        lines = words.by_headsign(feed, found, turn.now, turn.language, EACH)
+    else:
+        of_route = turn.net.lines.of_route
+        lines, shown = words.by_line(feed, of_route, found, turn.now, turn.language, LINES_SHOWN)
+    signs = list(dict.fromkeys(feed.headsign(d.row, turn.language) for d in found))
+    buttons = _sign_buttons(turn, line, group, signs) if line and 1 < len(signs) <= 4 else []
+    if line and len(signs) == 1:
+        last = words.question(
+            turn.language,
+            line=line.name(turn.language),
+            stop=group.name(turn.language),
+            to=signs[0],
+            which="last",
+        )
+        buttons = [(turn.both("末班车", "Last one"), last)]
+    text = _finish(turn, [_title(turn, line, group, *title), *lines], [d.service_day for d in shown])
+    return [words.say(text, buttons)], _memory(turn, line, group, shown, direction, to)
+
+
+def _sorted_by_sign(turn: Turn, found: list[Departure]) -> list[tuple[str, list[Departure]]]:
+    def sign(d: Departure) -> str:
+        return turn.net.feed.headsign(d.row, "")
+
+    return [(s, list(some)) for s, some in groupby(sorted(found, key=lambda d: (sign(d), d.epoch)), key=sign)]
+
+
+def _before(turn: Turn, rows: Ints, first: int) -> list[Departure]:
+    start = datetime.fromtimestamp(first - 3 * 3600, tz=turn.now.tzinfo)
+    earlier = _once_each(turn, next_departures(turn.net.feed, rows, start, within_s=3 * 3600 - 1))
+    kept = [d for _, some in _sorted_by_sign(turn, earlier) for d in some[-EACH:]]
+    return sorted(kept, key=lambda d: d.epoch)
+
+
+def _once_each(turn: Turn, found: list[Departure]) -> list[Departure]:
+    """Keep one departure of a vehicle that calls twice at neighbouring poles within ten minutes."""
+    feed, kept = turn.net.feed, []
+    seen: dict[tuple[int, int], int] = {}
+    for departure in found:
+        run = (departure.trip, departure.epoch - int(feed.row_depart[departure.row]))
+        if departure.epoch - seen.get(run, -601) > 600:
+            kept.append(departure)
+        seen[run] = departure.epoch
+    return kept
+
+
+def _nothing(
+    turn: Turn, line: Line | None, group: Group, rows: Ints, local: date, direction: int, to: str
+) -> tuple[list[Reply], Memory]:
+    feed = turn.net.feed
+    text = turn.both("未来 24 小时内没有班次。", "No departures in the next 24 hours.")
+    day = next_running_day(feed, rows, local)
+    found = on_service_day(feed, rows, day) if day and _covered(turn, day) else []
+    lines = [_title(turn, line, group, "下一班", "Next departures"), text]
+    if found:
+        first = words.clock(feed, found[0], turn.now, turn.language, countdown=False)
+        lines.append(turn.both(f"之后最早的一班：{first}。", f"The earliest after that: {first}."))
+    shown = found[:1]
+    text = _finish(turn, lines, [d.service_day for d in shown])
+    return [words.say(text)], _memory(turn, line, group, shown, direction, to)
+
+
+def _ends(
+    turn: Turn, line: Line | None, group: Group, rows: Ints, which: str, day: date, direction: int, to: str
+) -> tuple[list[Reply], Memory]:
+    feed = turn.net.feed
+    if not _covered(turn, day):
+        text = "\n".join([*turn.notes, words.expired_text(feed, day, turn.language)])
+        return [words.say(text)], _memory(turn, line, group, [], direction, to)
+    found = on_service_day(feed, rows, day)
+    zh = {"first": "首班车", "last": "末班车", "both": "首末班车"}[which]
+    en = {"first": "First departures", "last": "Last departures", "both": "First and last departures"}[which]
+    lines = [_title(turn, line, group, zh, en)]
+    if not found:
+        lines.append(
+            turn.both(f"{words.day_text(day, 'zh')}没有班次。", f"No service on {words.day_text(day, 'en')}.")
+        )
+        text = _finish(turn, lines, [day])
+        return [words.say(text)], _memory(turn, line, group, [], direction, to, which)
+    shown: list[Departure] = []
+    gone = False
+    for _, some in _sorted_by_sign(turn, found):
+        ends = [some[0]] if which == "first" else [some[-1]] if which == "last" else [some[0], some[-1]]
+        shown += ends
+        times = [words.end_clock(d, turn.language) for d in ends]
+        past = which == "last" and ends[0].epoch < turn.now.timestamp()
+        gone |= past
+        note = turn.both("（已开出）", " (already left)") if past else ""
+        sign = feed.headsign(ends[0].row, turn.language)
+        called = "" if line else turn.net.lines.of_route[ends[0].route].name(turn.language)
+        times_text = turn.both(" – ", "–").join(times)
+        lines.append(
+            turn.both(
+                f"{called}往 {sign}：{times_text}{note}",
+                f"{called + ' to' if called else 'To'} {sign}: {times_text}{note}",
+            )
+        )
+    if gone:
+        again = next_departures(feed, rows, turn.now, limit=1)
+        if again:
+            clock = words.clock(feed, again[0], turn.now, turn.language, countdown=False)
+            lines.append(turn.both(f"接下来最早的一班：{clock}。", f"The next departure after that: {clock}."))
+    text = _finish(turn, lines[:14], [day])
+    return [words.say(text)], _memory(turn, line, group, shown, direction, to, which)
+
+
+def _not_served(turn: Turn, line: Line, group: Group) -> tuple[list[Reply], Memory]:
+    called, here = line.name(turn.language), group.name(turn.language)
+    buttons: list[tuple[str, str]] = []
+    text = turn.both(f"{called}不停靠{here}。", f"{called} does not stop at {here}.")
+    if group.placed:
+        only = turn.net.groups_of(line)
+        for other, metres in turn.net.stops.nearest(
+            group.lat, group.lon, radius_m=WALK_M, limit=2, only=only
+        ):
+            far = words.metres_text(metres, turn.language)
+            name = other.name(turn.language)
+            buttons.append(
+                (turn.both(f"{name}（约 {far}）", f"{name} (about {far})"), turn.payload(line, other))
+            )
+    if buttons:
+        text += turn.both("附近有它的站点：", " It does stop nearby:")
+    here_lines = turn.net.lines_at(group)
+    if here_lines:
+        names = turn.both("、", ", ").join(o.name(turn.language) for o in here_lines[:10])
+        text += turn.both(f"\n{here}有：{names}。", f"\nLines at {here}: {names}.")
+    return [words.ask(text, buttons) if buttons else words.say(text)], turn.pending(line, group)
+
+
+def _no_boarding(turn: Turn, line: Line | None, group: Group) -> tuple[list[Reply], Memory]:
+    here = group.name(turn.language)
+    called = line.name(turn.language) if line else turn.both("任何线路", "any line")
+    text = turn.both(
+        f"在{here}不能上{called}的车（终点站或只下客）。",
+        f"One cannot board {called} at {here}: it ends there or only sets down.",
+    )
+    return [words.say(text)], _memory(turn, line, group, [], -1, "")

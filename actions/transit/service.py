@@ -1,0 +1,179 @@
+"""The transit service: questions in, replies and remembered state out. It keeps nothing between calls."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from actions.transit import answer_departures, answer_line, answer_stops
+from actions.transit import reply as words
+from actions.transit.errors import NaiveTimeError
+from actions.transit.feed import load_feed
+from actions.transit.lines import LineIndex
+from actions.transit.model import Feed
+from actions.transit.network import Incomplete, Network, Outcome, Turn
+from actions.transit.parse import Parser
+from actions.transit.places import Place, load_places
+from actions.transit.state import Memory, recall
+from actions.transit.stops import StopIndex
+from city.messages import LANGUAGES
+
+_ANSWERS = {"stops": answer_stops.answer, "departures": answer_departures.answer, "line": answer_line.answer}
+_LINE_CUE = re.compile(
+    r"路线|线路图|经过哪|哪些站|几站|多久一班|几分钟一班|间隔|票价|多少钱|\broute\b|\bfare\b|how often|how many stops|which stops|frequen"
+)
+_CALLS_CUE = re.compile(r"(?:经过|停靠?|路过|去|到).{1,12}(?:吗|不)\W*$|^\W*does (?:it|that)")
+
+Entities = Mapping[str, Sequence[str]]
+
+
+class TransitService:
+    """Answers about stops, departures and lines from one timetable."""
+
+    def __init__(
+        self, feed: Feed, places: Sequence[Place] = (), languages: Sequence[str] = LANGUAGES
+    ) -> None:
+        lines, stops = LineIndex(feed, languages), StopIndex(feed, places, languages)
+        self.network = Network(feed, lines, stops, Parser(lines, stops))
+
+    @classmethod
+    def load(
+        cls,
+        feed_path: Path | str,
+        places_path: Path | str | None = None,
+        cache_dir: Path | str | None = None,
+        languages: Sequence[str] = LANGUAGES,
+    ) -> TransitService:
+        """Load a timetable and, if given, the table of landmarks.
+
+        Args:
+            feed_path: a GTFS zip or folder.
+            places_path: CSV with name_zh, name_en, lat, lon (degrees) and aliases split by "|".
+            cache_dir: where the binary form of the feed is kept.
+            languages: languages to show names in.
+
+        Raises:
+            FeedError: the feed cannot be used.
+            PlacesError: the table of landmarks cannot be used.
+        """
+        feed = load_feed(feed_path, cache_dir=cache_dir)
+        return cls(feed, load_places(places_path) if places_path is not None else (), languages)
+
+    def stops_near(
+        self,
+        text: str,
+        *,
+        now: datetime,
+        language: str = "zh",
+        entities: Entities | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Answer which stops are near a place; see `answer`."""
+        return self.answer("stops", text, now=now, language=language, entities=entities, state=state)
+
+    def next_departures(
+        self,
+        text: str,
+        *,
+        now: datetime,
+        language: str = "zh",
+        entities: Entities | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Answer when the next, first or last vehicle leaves; see `answer`."""
+        return self.answer("departures", text, now=now, language=language, entities=entities, state=state)
+
+    def line_info(
+        self,
+        text: str,
+        *,
+        now: datetime,
+        language: str = "zh",
+        entities: Entities | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Answer about a line, or which line goes somewhere; see `answer`."""
+        return self.answer("line", text, now=now, language=language, entities=entities, state=state)
+
+    def follow_up(
+        self,
+        text: str,
+        *,
+        now: datetime,
+        language: str = "zh",
+        entities: Entities | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Answer a question that leans on the one before: "and line 5?", "反方向呢?"; see `answer`."""
+        memory = recall(state, int(now.timestamp()) if now.tzinfo else 0)
+        query = self.network.parser.parse(text, now, entities)
+        kind = memory.pending or memory.kind or "departures"
+        timed = query.opposite or query.later or query.earlier or query.which or query.when
+        if _LINE_CUE.search(query.text) or _CALLS_CUE.search(query.text):
+            kind = "line"
+        elif not memory.pending and (timed or (kind == "stops" and query.lines)):
+            kind = "departures"
+        named = query.lines or query.stop or query.to or query.every_line or query.here or query.position
+        if kind == "departures" and memory.stop and not (named or timed or memory.pending):
+            return self._offer(memory, now, language)
+        return self.answer(kind, text, now=now, language=language, entities=entities, state=state)
+
+    def _offer(self, memory: Memory, now: datetime, language: str) -> Outcome:
+        """Say what can be asked next, when a follow-up asks what a timetable cannot tell."""
+        turn = Turn(self.network, self.network.parser.parse("", now), memory, language, now, "departures")
+        group, line = self.network.stops.group(memory.stop), self.network.line(memory.line)
+        text = turn.both(
+            "这个问题时刻表回答不了。我可以继续查：", "The timetable cannot answer that. I can look up:"
+        )
+        buttons = []
+        for kind in ("departures", "line", "stops"):
+            step = replace(turn, kind=kind, memory=Memory())
+            if (kind == "line" and line is None) or (kind != "line" and group is None):
+                continue
+            payload = step.payload(line, group)
+            buttons.append((payload, payload))
+        return Outcome((words.ask(text, buttons),), replace(memory, at=int(now.timestamp())).to_state())
+
+    def answer(
+        self,
+        kind: str,
+        text: str,
+        *,
+        now: datetime,
+        language: str = "zh",
+        entities: Entities | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Answer one message.
+
+        Args:
+            kind: "stops", "departures" or "line".
+            text: the citizen's words.
+            now: the present moment; aware.
+            language: "zh" or "en", the language of the reply.
+            entities: what the language model found, as {entity: values}.
+            state: `Outcome.state` of the turn before; anything else counts as none.
+
+        Raises:
+            NaiveTimeError: `now` has no time zone.
+        """
+        if now.tzinfo is None:
+            raise NaiveTimeError("now")
+        now = now.astimezone(self.network.feed.zone)
+        memory = recall(state, int(now.timestamp()))
+        query = self.network.parser.parse(text, now, entities)
+        bare = query.elliptic and not query.lines and not query.near and not query.every_line
+        if memory.pending in _ANSWERS and (bare or (query.elliptic and not query.near)):
+            # the answer to our own question ("人民广场") goes back to what was being asked
+            kind = memory.pending
+        elif memory.pending and memory.pending != kind:
+            memory = replace(memory, pending="")
+        turn = Turn(self.network, query, memory, "en" if language == "en" else "zh", now, kind)
+        try:
+            replies, kept = _ANSWERS[kind](turn)
+        except Incomplete as missing:
+            replies, kept = [missing.reply], missing.memory
+        return Outcome(tuple(replies), kept.to_state())
