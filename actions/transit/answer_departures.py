@@ -369,7 +369,9 @@ def _ends(
         again = next_departures(feed, rows, turn.now, limit=1)
         if again:
             clock = words.clock(feed, again[0], turn.now, turn.language, countdown=False)
-            lines.append(turn.both(f"接下来最早的一班：{clock}。", f"The next departure after that: {clock}."))
+            lines.append(
+                turn.both(f"接下来最早的一班：{clock}。", f"The next departure after that: {clock}.")
+            )
     text = _finish(turn, lines[:14], [day])
     return [words.say(text)], _memory(turn, line, group, shown, direction, to, which)
 

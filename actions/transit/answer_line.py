@@ -135,7 +135,8 @@ def _pattern_text(turn: Turn, pattern: Pattern, runs: Service | None, *, number:
         return out
     ends = [words.end_clock(d, language) for d in (runs.first, runs.last)]
     text = turn.both(
-        f"首班 {ends[0]}，末班 {ends[1]}（起点站）。", f"First {ends[0]}, last {ends[1]} (from the first stop)."
+        f"首班 {ends[0]}，末班 {ends[1]}（起点站）。",
+        f"First {ends[0]}, last {ends[1]} (from the first stop).",
     )
     gaps = [
         f"{_PERIOD[p][0 if turn.zh else 1]}{turn.both(f'{m} 分钟', f': {m} min')}"

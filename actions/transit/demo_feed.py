@@ -11,6 +11,7 @@ import io
 import math
 import zipfile
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from actions.transit import demo_network as net
@@ -85,7 +86,7 @@ def _run_minutes(line: net.Line) -> list[int]:
     """Return, for each stop, minutes after leaving the first one."""
     place = {zh: (x, y) for zh, _, x, y in net.stop_table()}
     total, out = 0.0, [0]
-    for a, b in zip(line.stops, line.stops[1:]):
+    for a, b in pairwise(line.stops):
         km = math.dist(place[a], place[b]) * 1.25
         total += max(1.0, km / _SPEED_KMH[line.kind] * 60 + (0.5 if line.kind != "express" else 1.0))
         out.append(round(total))
@@ -146,7 +147,7 @@ def tables() -> dict[str, bytes]:
                 for number, start in enumerate(_starts(line, service, direction), start=1):
                     trip = f"{line.route_id}-{direction}{service}{number}"
                     trips.append((line.route_id, service, trip, names[-1], direction))
-                    for order, (stop, extra) in enumerate(zip(called, after), start=1):
+                    for order, (stop, extra) in enumerate(zip(called, after, strict=True), start=1):
                         clock = _clock(start + extra)
                         stop_times.append((trip, clock, clock, stop, order))
         if not metro:
@@ -155,13 +156,17 @@ def tables() -> dict[str, bytes]:
     translations.append(("agency", "agency_name", "en", "Lanchuan Transit", "LC", ""))
     translations.append(("feed_info", "feed_publisher_name", "en", "Lanchuan Transit", "", ""))
     zones = sorted({str(r[5]) for r in stop_rows if str(r[0]).startswith("M")})
-    for a in zones:
-        for b in zones:
-            rings = abs(int(a[1]) - int(b[1])) if a[0] == b[0] else int(a[1]) + int(b[1])
-            fare_rules += [(f"METRO{min(7, 2 + rings)}", m, a, b) for m in ("M1", "M2")]
+    for start in zones:
+        for end in zones:
+            there, back = int(start[1]), int(end[1])
+            rings = abs(there - back) if start[0] == end[0] else there + back
+            fare_rules += [(f"METRO{min(7, 2 + rings)}", m, start, end) for m in ("M1", "M2")]
     week = [(s, *days, f"{net.FIRST_DAY:%Y%m%d}", f"{net.LAST_DAY:%Y%m%d}") for s, days in _SERVICES.items()]
     late = (_LATE, 0, 0, 0, 0, 1, 1, 0, f"{net.FIRST_DAY:%Y%m%d}", f"{net.LAST_DAY:%Y%m%d}")
-    fares = [("BUS", "2.00", "CNY", 0, 0, ""), ("AIRPORT", "20.00", "CNY", 0, 0, "")]
+    fares: list[tuple[object, ...]] = [
+        ("BUS", "2.00", "CNY", 0, 0, ""),
+        ("AIRPORT", "20.00", "CNY", 0, 0, ""),
+    ]
     fares += [(f"METRO{n}", f"{n}.00", "CNY", 1, "", "") for n in range(2, 8)]
     start, end = f"{net.FIRST_DAY:%Y%m%d}", f"{net.LAST_DAY:%Y%m%d}"
     home = "https://www.lanchuan.example/transit"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 from actions.transit.model import Feed
 from actions.transit.numerals import EN_NUMBER, ZH_NUMBER, number
@@ -118,12 +118,10 @@ class LineIndex:
         def free(start: int, end: int) -> bool:
             return all(end <= m.start or start >= m.end for m in found)
 
-        for hit in self._names.find(folded):
-            found.append(
-                LineMention(
-                    hit.start, hit.end, folded[hit.start : hit.end], tuple(self.lines[n] for n in hit.targets)
-                )
-            )
+        found += [
+            LineMention(h.start, h.end, folded[h.start : h.end], tuple(self.lines[n] for n in h.targets))
+            for h in self._names.find(folded)
+        ]
         sayings = [m.span() for m in _SAYINGS.finditer(folded)]
         for match in _ZH.finditer(folded):
             if free(*match.span()) and not any(a <= match.start() < b for a, b in sayings):
@@ -220,7 +218,7 @@ def _token(name: str) -> str:
 
 def _display(name: str, token: str, mode: str, language: str) -> str:
     """Return how a line is called: bare codes get their word ("110" is "110路" or "Bus 110")."""
-    if not token or key(name) != token and not re.fullmatch(r"0*" + re.escape(token), key(name)):
+    if not token or not re.fullmatch("0*" + re.escape(token), key(name)):
         return name
     if mode == "bus":
         return f"{name}路" if language == "zh" else f"Bus {name}"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Sequence
+from typing import Any
+
+from rapidfuzz import fuzz
 
 from actions.transit import reply as words
 from actions.transit.lines import Line, LineIndex
@@ -183,8 +187,8 @@ def unknown_line(turn: Turn, said: str) -> Reply:
     return words.ask(text, [(o.name(turn.language), turn.payload(o)) for o in near])
 
 
-def _alike(token: str, said: str) -> int:
-    return sum(c in said for c in token) if token and token in said or said in token else 0
+def _alike(token: str, said: str) -> float:
+    return float(fuzz.ratio(token, re.sub(r"[^a-z0-9]", "", said)))
 
 
 def mentioned_groups(turn: Turn, mention: Mention | None) -> list[Group]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -80,7 +81,7 @@ def service(feed: Feed, pattern: Pattern, day: date) -> Service | None:
     headways = {}
     for name, low, high in PERIODS:
         times = [d.epoch - start for d in found if low * 3600 <= d.epoch - start < high * 3600]
-        gaps = [b - a for a, b in zip(times, times[1:]) if b > a]
+        gaps = [b - a for a, b in pairwise(times) if b > a]
         if gaps:
             headways[name] = max(1, round(median(gaps) / 60))
     return Service(pattern, found[0], found[-1], headways)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,21 +57,18 @@ def load_places(path: Path | str) -> list[Place]:
         raise PlacesError(
             path, None, f"cannot be read ({error.strerror})", "Check its permissions."
         ) from None
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
     missing = [c for c in _REQUIRED if c not in (reader.fieldnames or [])]
     if missing:
         raise PlacesError(
             path, 1, f"the header lacks {', '.join(missing)}", "Name the columns in the first line."
         )
-    places = []
     try:
-        for row in reader:
-            places.append(_place(path, reader.line_num, row))
+        return [_place(path, reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise PlacesError(
             path, reader.line_num, f"not valid CSV ({error})", "Check the quotation marks."
         ) from None
-    return places
 
 
 def _place(path: Path, line: int, row: dict[str, str]) -> Place:

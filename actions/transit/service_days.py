@@ -66,8 +66,8 @@ class ServiceCalendar:
 
     def span(self) -> tuple[date, date] | None:
         """Return the first and last day on which anything can run, or `None`."""
-        firsts = [s for s, e, w in zip(self.start, self.end, self.weekdays) if w and e >= s]
-        lasts = [e for s, e, w in zip(self.start, self.end, self.weekdays) if w and e >= s]
+        weekly = [(s, e) for s, e, w in zip(self.start, self.end, self.weekdays, strict=True) if w and e >= s]
+        firsts, lasts = [s for s, _ in weekly], [e for _, e in weekly]
         days = [d for some in self.added.values() for d in some]
         if not firsts and not days:
             return None

@@ -8,10 +8,11 @@ import hashlib
 import io
 import zipfile
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Iterator
+from typing import IO
 
 from actions.transit.errors import (
     FeedArchiveError,
@@ -238,7 +239,7 @@ class Source:
             raise FeedEmpty(file)
         at = columns(file, first[1], required)
         wanted = [(name, at[name]) for name in (*required, *optional) if name in at]
-        blank = {name: "" for name in (*required, *optional)}
+        blank = dict.fromkeys((*required, *optional), "")
         for line, row in rows:
             cells = dict(blank)
             for name, index in wanted:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Callable, TypeVar
+from typing import TypeVar
 
 from actions.transit import values
 from actions.transit.errors import (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Generic, Hashable, Iterable, TypeVar
+from typing import Generic, TypeVar
 
 import opencc
 from pypinyin import lazy_pinyin

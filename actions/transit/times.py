@@ -229,11 +229,10 @@ def _clock(folded: str, spans: list[tuple[int, int]]) -> tuple[int, int, str] | 
         spans.append(match.span())
         return hour, minute, _PERIODS_ZH[match["period"]][0] if match["period"] else ""
     if half_match := _HALF_EN.search(folded):
-        match = half_match
-        hour = number(match["h"]) or 0
-        part = {"half": 30, "quarter": 15}.get(match["part"]) or number(match["part"]) or 0
-        spans.append(match.span())
-        if match["way"] == "to":
+        hour = number(half_match["h"]) or 0
+        part = {"half": 30, "quarter": 15}.get(half_match["part"]) or number(half_match["part"]) or 0
+        spans.append(half_match.span())
+        if half_match["way"] == "to":
             return (hour - 1) % 24, 60 - min(59, part), ""
         return hour % 25, min(59, part), ""
     for match in _CLOCK_EN.finditer(folded):
@@ -261,15 +260,11 @@ def _resolve(hour: int, minute: int, kind: str, day: date | None, now: datetime)
     base = day or now.date()
     if kind == "pm" and hour == 12:
         hour = 24
-    elif kind == "pm" and hour < 12:
-        hour += 12
-    elif kind == "late" and 6 <= hour <= 12:
+    elif (kind == "pm" and hour < 12) or (kind == "late" and 6 <= hour <= 12):
         hour += 12
     elif kind in ("night", "am") and hour == 12:
         hour = 0 if kind == "night" else 12
-    elif kind == "night" and 9 <= hour < 12:
-        hour += 12
-    elif kind == "noon" and hour < 6:
+    elif (kind == "night" and 9 <= hour < 12) or (kind == "noon" and hour < 6):
         hour += 12
     moment = _at(base, hour, minute, now)
     if kind == "" and 1 <= hour <= 12 and (day is None or day == now.date()):
