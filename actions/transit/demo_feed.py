@@ -156,11 +156,11 @@ def tables() -> dict[str, bytes]:
     translations.append(("agency", "agency_name", "en", "Lanchuan Transit", "LC", ""))
     translations.append(("feed_info", "feed_publisher_name", "en", "Lanchuan Transit", "", ""))
     zones = sorted({str(r[5]) for r in stop_rows if str(r[0]).startswith("M")})
-    for start in zones:
-        for end in zones:
-            there, back = int(start[1]), int(end[1])
-            rings = abs(there - back) if start[0] == end[0] else there + back
-            fare_rules += [(f"METRO{min(7, 2 + rings)}", m, start, end) for m in ("M1", "M2")]
+    for a in zones:
+        for b in zones:
+            there, back = int(a[1]), int(b[1])
+            rings = abs(there - back) if a[0] == b[0] else there + back
+            fare_rules += [(f"METRO{min(7, 2 + rings)}", m, a, b) for m in ("M1", "M2")]
     week = [(s, *days, f"{net.FIRST_DAY:%Y%m%d}", f"{net.LAST_DAY:%Y%m%d}") for s, days in _SERVICES.items()]
     late = (_LATE, 0, 0, 0, 0, 1, 1, 0, f"{net.FIRST_DAY:%Y%m%d}", f"{net.LAST_DAY:%Y%m%d}")
     fares: list[tuple[object, ...]] = [
@@ -168,10 +168,10 @@ def tables() -> dict[str, bytes]:
         ("AIRPORT", "20.00", "CNY", 0, 0, ""),
     ]
     fares += [(f"METRO{n}", f"{n}.00", "CNY", 1, "", "") for n in range(2, 8)]
-    start, end = f"{net.FIRST_DAY:%Y%m%d}", f"{net.LAST_DAY:%Y%m%d}"
+    opens, closes = f"{net.FIRST_DAY:%Y%m%d}", f"{net.LAST_DAY:%Y%m%d}"
     home = "https://www.lanchuan.example/transit"
     agency = [("LC", "澜川公交集团", home, "Asia/Shanghai", "zh", "12345 转 12")]
-    info = [("澜川公交集团", home, "zh", start, end, "demo-1")]
+    info = [("澜川公交集团", home, "zh", opens, closes, "demo-1")]
     return {
         "agency.txt": _csv(
             "agency_id,agency_name,agency_url,agency_timezone,agency_lang,agency_phone", [*agency]

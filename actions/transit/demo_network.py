@@ -190,9 +190,8 @@ class Line:
     back_last: int
 
 
-def _line(
-    route_id: str, zh: str, en: str, kind: str, hours: str, headways: str, back: str, stops: str
-) -> Line:
+def _line(row: list[str], stops: str) -> Line:
+    route_id, zh, en, kind, hours, headways, back = row
     names = tuple(stops.split())
     english = {zh_: en_ for zh_, en_, _, _ in stop_table()}
     long_zh, long_en = f"{names[0]} — {names[-1]}", f"{english[names[0]]} — {english[names[-1]]}"
@@ -223,7 +222,7 @@ def place_table() -> list[tuple[str, str, str, float, float, str]]:
 def lines() -> list[Line]:
     """Return the lines of docs/demo-city.md."""
     rows = _LINES.strip().splitlines()
-    return [_line(*row.split("|"), stops) for row, stops in zip(rows[::2], rows[1::2], strict=True)]
+    return [_line(row.split("|"), stops) for row, stops in zip(rows[::2], rows[1::2], strict=True)]
 
 
 def holidays() -> list[date]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actions.transit import cache, tables
+from actions.transit import cache, extras, tables
 from actions.transit.errors import FeedBadValue, Report
 from actions.transit.model import Feed
 from actions.transit.source import Limits, Source
@@ -39,13 +39,14 @@ def load_feed(
         known = cache.load(folder, key) if folder else None
         if known is not None:
             return known
-        feed = _read(source, key)
+        feed = read_feed(source, key)
     if folder:
         cache.save(feed, folder)
     return feed
 
 
-def _read(source: Source, key: str) -> Feed:
+def read_feed(source: Source, key: str) -> Feed:
+    """Read all tables of an open source; `key` is the hash of its content. Raises `FeedError`."""
     agencies = tables.read_agencies(source)
     stops = tables.read_stops(source)
     routes = tables.read_routes(source)
@@ -56,9 +57,9 @@ def _read(source: Source, key: str) -> Feed:
     by_stop = np.lexsort((rows.depart, rows.stop)).astype(np.int32)
     stop_first = np.searchsorted(rows.stop[by_stop], np.arange(len(stops) + 1)).astype(np.int64)
     trip_first = np.searchsorted(rows.trip, np.arange(len(trips.ids) + 1)).astype(np.int64)
-    frequencies = tables.read_frequencies(source, trips)
+    frequencies = extras.read_frequencies(source, trips)
     used = {t for t in frequencies if trip_first[t + 1] > trip_first[t]}
-    info = tables.read_info(source)
+    info = extras.read_info(source)
     if info.start and info.end and info.end < info.start:
         expected = ("不早于 feed_start_date", "no earlier than feed_start_date")
         error = FeedBadValue("feed_info.txt", None, "feed_end_date", value=str(info.end), expected=expected)
@@ -87,7 +88,7 @@ def _read(source: Source, key: str) -> Feed:
         calendar=calendar,
         frequencies={t: f for t, f in frequencies.items() if t in used},
         info=info,
-        translations=tables.read_translations(source),
-        fares=tables.read_fares(source, routes),
+        translations=extras.read_translations(source),
+        fares=extras.read_fares(source, routes),
         notices=source.report.notices,
     )

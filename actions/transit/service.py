@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from actions.transit import answer_departures, answer_line, answer_stops
+from actions.transit import answer_departures, answer_line, answer_stops, cues
 from actions.transit import reply as words
 from actions.transit.errors import NaiveTimeError
 from actions.transit.feed import load_feed
@@ -23,11 +22,6 @@ from actions.transit.stops import StopIndex
 from city.messages import LANGUAGES
 
 _ANSWERS = {"stops": answer_stops.answer, "departures": answer_departures.answer, "line": answer_line.answer}
-_LINE_CUE = re.compile(
-    r"路线|线路图|经过哪|哪些站|几站|多久一班|几分钟一班|间隔|票价|多少钱|\broute\b|\bfare\b|how often|how many stops|which stops|frequen"
-)
-_CALLS_CUE = re.compile(r"(?:经过|停靠?|路过|去|到).{1,12}(?:吗|不)\W*$|^\W*does (?:it|that)")
-
 Entities = Mapping[str, Sequence[str]]
 
 
@@ -113,7 +107,7 @@ class TransitService:
         query = self.network.parser.parse(text, now, entities)
         kind = memory.pending or memory.kind or "departures"
         timed = query.opposite or query.later or query.earlier or query.which or query.when
-        if _LINE_CUE.search(query.text) or _CALLS_CUE.search(query.text):
+        if cues.LINE_INFO.search(query.text) or cues.CALLS_AT.search(query.text):
             kind = "line"
         elif not memory.pending and (timed or (kind == "stops" and query.lines)):
             kind = "departures"

@@ -1,109 +1,20 @@
-"""Starts the real server, once for all end-to-end tests, as `make run` does."""
+"""The real server, started once for all end-to-end tests."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-# Training on a fresh machine is part of the start; a warm start takes seconds.
-START_LIMIT_S = 900
-
-
-@dataclass
-class Server:
-    """A server process of its own with its own data directory."""
-
-    url: str
-    data_dir: Path
-    process: subprocess.Popen[bytes]
-    log: Path
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def settings_for(folder: Path) -> Path:
-    """Write the shipped settings with `folder/var` as data directory; models trained before are taken over."""
-    data = folder / "var"
-    (data / "models").mkdir(parents=True)
-    shared = ROOT / "var" / "models"
-    for kind in ("nlu", "dialogue"):
-        if (shared / kind).exists():
-            shutil.copytree(shared / kind, data / "models" / kind, symlinks=True)
-    text = (ROOT / "city.yml").read_text("utf-8").replace("data_dir: var ", f"data_dir: {data} ")
-    for path in (
-        "knowledge/articles",
-        "actions/transit/demo/gtfs.zip",
-        "actions/transit/demo/places.csv",
-        "nlp/base",
-    ):
-        text = text.replace(f": {path}", f": {ROOT / path}")
-    file = folder / "city.yml"
-    file.write_text(text, "utf-8")
-    return file
-
-
-def start_server(folder: Path, port: int | None = None) -> Server:
-    """Start `chengda run` and wait until it is ready.
-
-    Raises:
-        RuntimeError: when it ends or is not ready in time; the message holds its last output.
-    """
-    port = port or free_port()
-    settings = folder / "city.yml"
-    if not settings.exists():
-        settings_for(folder)
-    log = folder / "server.log"
-    env = {**os.environ, "CHENGDA_CITY": str(settings), "PYTHONUNBUFFERED": "1"}
-    env.pop("PYTHONDONTWRITEBYTECODE", None)
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "chengda", "run", "--port", str(port)],
-            cwd=ROOT,
-            env=env,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
-                if answer.status == 200:
-                    return Server(url, folder / "var", process, log)
-        except OSError:
-            time.sleep(0.1)
-    process.kill()
-    raise RuntimeError(f"the server did not get ready:\n{log.read_text('utf-8', 'replace')[-4000:]}")
-
-
-def stop_server(server: Server) -> int:
-    """Stop as Ctrl-C does and return the exit status."""
-    server.process.terminate()
-    return server.process.wait(timeout=30)
+from tests.e2e.servers import Server, settings_for, start_server, stop_server
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The real server on a free port."""
-    running = start_server(tmp_path_factory.mktemp("city"))
+    folder = tmp_path_factory.mktemp("city")
+    settings_for(folder)
+    running = start_server(folder)
     yield running
     stop_server(running)
 

@@ -75,7 +75,11 @@ def test_translations_are_near_and_others_far(encoder: Encoder) -> None:
     zh = encoder.encode(["今天天气怎么样？", "地铁站在哪里？", "我要投诉噪音"])
     en = encoder.encode(["What is the weather like today?", "Where is the metro station?", "I want to complain about noise"])
     assert (np.argmax(zh @ en.T, axis=1) == np.arange(3)).all()
-    assert cosine(encoder.encode_one("台湾的地铁怎么坐"), encoder.encode_one("台灣的地鐵怎麼坐")) > 0.85
+
+
+def test_traditional_characters_read_as_simplified(encoder: Encoder) -> None:
+    assert encoder.tokens("臺灣的捷運怎麼搭？") == encoder.tokens("台湾的捷运怎么搭？")
+    assert cosine(encoder.encode_one("圖書館幾點開門"), encoder.encode_one("图书馆几点开门")) > 0.999
 
 
 def test_fingerprint_changes_with_content(encoder: Encoder, tmp_path: Path) -> None:

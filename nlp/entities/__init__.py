@@ -1,0 +1,1 @@
+"""Entities from model tags, gazetteers and rules, settled by one resolver."""
