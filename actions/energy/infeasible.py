@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from actions.energy.model import Problem
+from actions.energy.model import Problem, Ways
 
 _ELASTIC = ("import_limit", "export_limit", "battery_end", "comfort")
 _NAMES = {
@@ -17,7 +17,7 @@ _NAMES = {
 }
 
 
-def explain(problem: Problem, exclusive: np.ndarray) -> tuple[str, str]:
+def explain(problem: Problem, exclusive: Ways) -> tuple[str, str]:
     """Return, in Chinese and English, the limits that cannot hold together, by how much and first when.
 
     Method: every soft limit gets a slack (elastic filter, Chinneck 2008); the least weighted sum of slacks is found.

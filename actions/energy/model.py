@@ -12,6 +12,9 @@ from actions.energy.errors import BadPlant
 from actions.energy.plant import Plant, ShiftableLoad
 from actions.energy.tariff import Tariff, months
 
+Ways = dict[str, np.ndarray]
+"""Steps, by the name of an either-or rule, in which that rule needs a binary."""
+
 
 @dataclass
 class Layout:
@@ -73,10 +76,10 @@ class Problem:
     lower: np.ndarray
     upper: np.ndarray
     rows: Rows
-    risky: np.ndarray
+    risky: Ways
     runs: list[Run]
 
-    def integrality(self, exclusive: np.ndarray) -> np.ndarray:
+    def integrality(self, exclusive: Ways) -> np.ndarray:
         """Return 1 for the variables that must be whole."""
         whole = np.zeros(self.layout.size)
         for run in self.runs:
@@ -84,15 +87,17 @@ class Problem:
         for name in ("one_way_battery", "one_way_grid"):
             span = self.layout.part(name)
             if span is not None:
-                whole[span] = exclusive
+                whole[span] = exclusive[name]
         return whole
 
-    def relaxed_rows(self, exclusive: np.ndarray) -> Rows:
+    def relaxed_rows(self, exclusive: Ways) -> Rows:
         """Return the constraints without the either-or rows of steps that need none."""
         keep = np.ones(len(self.rows.low), dtype=bool)
         for name in ("one_way_battery", "one_way_grid"):
             at = np.flatnonzero(self.rows.names == name)
-            keep[at[~np.tile(exclusive, 2)]] = False
+            if not len(at):
+                continue
+            keep[at[~np.tile(exclusive[name], 2)]] = False
         return Rows(self.rows.matrix[keep], self.rows.low[keep], self.rows.high[keep], self.rows.names[keep])
 
     def shifted(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, list[pd.Timestamp]]]:
@@ -228,9 +233,9 @@ def build(
         most_forth, most_back = (np.minimum(upper[layout.spans[part]], ceiling) for part in pairs[name])
         builder.add(name, [(forth, 1.0), (way.start + span, -most_forth)], -np.inf, 0.0, steps)
         builder.add(name, [(back, 1.0), (way.start + span, most_back)], -np.inf, most_back, steps)
-    risky = (price < 0) | (tariff.export_price > price)
-    if tariff.export_price < 0 and not plant.curtail_pv:
-        risky |= pv_kw > 0
+    burn = (price < 0) | ((pv_kw > 0) & (tariff.export_price < 0) & (not plant.curtail_pv))
+    resale = (tariff.export_price > price) & (plant.export_limit_kw > 0)
+    risky = {"one_way_battery": burn, "one_way_grid": resale | (burn & (plant.export_limit_kw > 0))}
     return Problem(
         index, step_h, load_kw, pv_kw, tariff, plant, peak_so_far_kw, layout, cost, lower, upper,
         builder.rows(layout.size), risky, runs,

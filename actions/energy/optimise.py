@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
 
 from actions.energy.errors import BadPlant, Infeasible, SolverFailed
-from actions.energy.model import Layout, Problem, build
+from actions.energy.model import Layout, Problem, Ways, build
 from actions.energy.plant import Plant
 from actions.energy.tariff import Bill, Tariff
 
@@ -83,7 +83,7 @@ def optimise(
     """
     started = time.perf_counter()
     problem = make_problem(index, load_kw, tariff, plant, pv_kw, peak_so_far_kw)
-    exclusive = problem.risky.copy()
+    exclusive = {name: steps.copy() for name, steps in problem.risky.items()}
     while True:
         result = solve(problem, exclusive, gap, max(0.1, limit_s - (time.perf_counter() - started)))
         if result.status == 2:
@@ -92,10 +92,12 @@ def optimise(
             raise Infeasible(reasons=explain(problem, exclusive))
         if result.x is None:
             raise SolverFailed(seconds=f"{limit_s:g}", status=str(result.message))
-        both = _both_ways(problem.layout, result.x) & ~exclusive
-        if not both.any():
+        both = _both_ways(problem.layout, result.x)
+        missing = {name: both[name] & ~exclusive[name] for name in both}
+        if not any(steps.any() for steps in missing.values()):
             break
-        exclusive |= both
+        for name, steps in missing.items():
+            exclusive[name] |= steps
     seconds = time.perf_counter() - started
     return to_schedule(problem, result.x, float(result.mip_gap or 0.0), seconds)
 
@@ -124,28 +126,25 @@ def make_problem(
     return build(index, load_kw, pv_kw, tariff, plant, peak_so_far_kw)
 
 
-def solve(problem: Problem, exclusive: np.ndarray, gap: float, limit_s: float) -> object:
+def solve(problem: Problem, exclusive: Ways, gap: float, limit_s: float) -> OptimizeResult:
     """Run HiGHS with binaries in the steps marked `exclusive`."""
-    lower, upper = problem.lower.copy(), problem.upper.copy()
-    for name in ("one_way_battery", "one_way_grid"):
-        at = problem.layout.part(name)
-        if at is not None:  # a step whose binary is not needed may do both
-            upper[at] = np.where(exclusive, 1.0, upper[at])
     relaxed = problem.relaxed_rows(exclusive)
     return milp(
         problem.cost,
         integrality=problem.integrality(exclusive),
-        bounds=Bounds(lower, upper),
+        bounds=Bounds(problem.lower, problem.upper),
         constraints=LinearConstraint(relaxed.matrix, relaxed.low, relaxed.high),
         options={"mip_rel_gap": gap, "time_limit": limit_s, "presolve": True},
     )
 
 
-def _both_ways(layout: Layout, x: np.ndarray) -> np.ndarray:
-    out = np.minimum(layout.value("import", x), layout.value("export", x)) > _BOTH_WAYS_KW
-    if layout.part("charge") is not None:
-        out |= np.minimum(layout.value("charge", x), layout.value("discharge", x)) > _BOTH_WAYS_KW
-    return np.asarray(out)
+def _both_ways(layout: Layout, x: np.ndarray) -> Ways:
+    pairs = {"one_way_grid": ("import", "export"), "one_way_battery": ("charge", "discharge")}
+    return {
+        name: np.minimum(layout.value(forth, x), layout.value(back, x)) > _BOTH_WAYS_KW
+        for name, (forth, back) in pairs.items()
+        if layout.part(name) is not None
+    }
 
 
 def to_schedule(problem: Problem, x: np.ndarray, gap: float, seconds: float) -> Schedule:

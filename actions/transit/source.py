@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -208,11 +209,22 @@ class Source:
         """
         if file not in self._members:
             raise FeedMissingFile(file)
-        encoding = self._encoding(file)
         csv.field_size_limit(max(csv.field_size_limit(), self.limits.field_bytes))
+        count = 0
+        try:
+            for line, row in self._parse(file, strict=True):
+                count += 1
+                yield line, row
+        except FeedBadRow as error:
+            if "expected after" not in str(error):
+                raise
+            # blanks between a closing quote and the comma: only the lenient reader takes them
+            yield from islice(self._parse(file, strict=False), count, None)
+
+    def _parse(self, file: str, *, strict: bool) -> Iterator[tuple[int, list[str]]]:
         with self._bytes(file) as stream:
-            text = io.TextIOWrapper(stream, encoding=encoding, newline="")
-            reader = csv.reader(text, strict=True, skipinitialspace=True)
+            text = io.TextIOWrapper(stream, encoding=self._encoding(file), newline="")
+            reader = csv.reader(text, strict=strict, skipinitialspace=True)
             line, count = 1, 0
             try:
                 for row in reader:

@@ -192,7 +192,7 @@ def _complete(
         xs = np.repeat(place[known], 2)
         xs[1::2] += 1e-7
         ys = np.stack([rows.arrive[known], rows.depart[known]], axis=1).ravel()
-        guessed = np.interp(place[blank], xs, ys).astype(np.int32)
+        guessed = np.rint(np.interp(place[blank], xs, ys)).astype(np.int32)
         rows.arrive[blank] = guessed
         rows.depart[blank] = guessed
         rows.flags[blank] |= GUESSED

@@ -155,11 +155,9 @@ def _check_speeds(feed: Feed, report: Report) -> None:
 
 def _count_left_out(report: Report) -> None:
     for (file, code), count in list(report.left_out.items()):
-        about = {
-            "about_zh": f"另有 {count} 处同类问题（{code}）",
-            "about_en": f"{count} more of the kind {code}",
-        }
-        report.warning(FeedAdvice(file, do_zh="请一并改正。", do_en="Correct them too.", **about))
+        zh, en = f"另有 {count} 处同类问题（{code}）", f"{count} more of the kind {code}"
+        more = {"about_zh": zh, "about_en": en, "do_zh": "请一并改正。", "do_en": "Correct them too."}
+        report.warning(FeedAdvice(file, None, "", **more))
 
 
 def main(arguments: list[str] | None = None) -> int:

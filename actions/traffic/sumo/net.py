@@ -80,6 +80,19 @@ class Net:
     programs: Mapping[str, Program]
     foes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     responses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    before: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def upstream(self, tls: str) -> frozenset[str]:
+        """Return the edges from which traffic next meets this traffic light."""
+        ends = {link.from_edge for links in self.links.values() for link in links}
+        found = {link.from_edge for link in self.links[tls] if not link.pedestrian}
+        front = list(found)
+        while front:
+            for edge in self.before.get(front.pop(), frozenset()):
+                if edge not in ends and edge not in found:
+                    found.add(edge)
+                    front.append(edge)
+        return frozenset(found)
 
     def conflict(self, first: Link, second: Link) -> bool:
         """Return whether the paths of two links cross or merge, by the junction's matrix of foes."""
@@ -172,7 +185,19 @@ def read_net(path: Path | str, additional: Iterable[Path] = ()) -> Net:
             f"{path}：路网中没有信号灯，无配时可优化。",
             f"{path}: the network has no traffic light, so there is nothing to time",
         )
-    return Net(path, lanes, {tls: links[tls] for tls in programs}, programs, foes, responses)
+    before: dict[str, set[str]] = {}
+    for connection in connections:
+        if not connection["from"].startswith(":"):
+            before.setdefault(connection["to"], set()).add(connection["from"])
+    return Net(
+        path,
+        lanes,
+        {tls: links[tls] for tls in programs},
+        programs,
+        foes,
+        responses,
+        {edge: frozenset(edges) for edge, edges in before.items()},
+    )
 
 
 def read_programs(path: Path) -> dict[str, Program]:

@@ -11,8 +11,8 @@ import sys
 import tempfile
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +36,7 @@ class Outcome:
     unfinished: int
     teleports: int
     ended_s: float
+    edge_loss_s: Mapping[str, float] = field(default_factory=dict)
 
 
 class Controller(Protocol):
@@ -91,6 +92,7 @@ def simulate(
     programs: Sequence[Path] = (),
     controller: Controller | None = None,
     routes_out: Path | None = None,
+    by_edge: bool = False,
 ) -> Outcome:
     """Run a scenario to its end and until its vehicles have left, at most `drain_s` longer.
 
@@ -100,6 +102,7 @@ def simulate(
         programs: additional files with signal programs that replace those in place.
         controller: takes over signals while running.
         routes_out: where to write the routes driven.
+        by_edge: also return the delay that arose on each edge, waiting to enter it included.
 
     Raises:
         SimulatorMissing: SUMO is not installed.
@@ -124,6 +127,9 @@ def simulate(
             "--duration-log.disable",
         ]
         files = [*scenario.additional, *programs]
+        edges = folder / "edges.xml"
+        if by_edge:
+            files.append(_edge_data(folder / "edges.add.xml", edges))
         if files:
             command += ["--additional-files", ",".join(map(str, files))]
         if routes_out is not None:
@@ -138,7 +144,7 @@ def simulate(
             raise SimulationError(
                 f"SUMO 拒绝了输入：{problem}", f"SUMO refused the input: {problem}; correct the files and try again"
             ) from None
-        return _measure(trips, teleports, ended)
+        return _measure(trips, teleports, ended, edges if by_edge else None)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -167,19 +173,35 @@ def _run(sumo: Any, command: list[str], scenario: Scenario, controller: Controll
     return now, teleports
 
 
-def _measure(trips: Path, teleports: int, ended_s: float) -> Outcome:
+def _edge_data(path: Path, output: Path) -> Path:
+    path.write_text(f'<additional><edgeData id="loss" file="{output}" excludeEmpty="true"/></additional>', "utf-8")
+    return path
+
+
+def _measure(trips: Path, teleports: int, ended_s: float, edges: Path | None) -> Outcome:
     loss = wait = 0.0
     count = unfinished = 0
+    by_edge: dict[str, float] = {}
     for _, element in ET.iterparse(trips):
         if element.tag == "tripinfo":
+            held = max(0.0, float(element.get("departDelay") or 0))
             loss += max(0.0, float(element.get("timeLoss") or 0))
-            wait += max(0.0, float(element.get("departDelay") or 0))
+            wait += held
             count += 1
             unfinished += float(element.get("arrival") or -1) < 0
+            lane = element.get("departLane") or ""
+            by_edge[lane.rpartition("_")[0]] = by_edge.get(lane.rpartition("_")[0], 0.0) + held
             element.clear()
     if not count:
         raise SimulationError(
             "没有车辆进入路网，请检查需求的时间与路段。",
             "no vehicle entered the network; check times and edges of the demand",
         )
-    return Outcome((loss + wait) / count, loss / count, wait / count, count, unfinished, teleports, ended_s)
+    if edges is not None:
+        for _, element in ET.iterparse(edges):
+            if element.tag == "edge":
+                key = element.get("id", "")
+                by_edge[key] = by_edge.get(key, 0.0) + float(element.get("timeLoss") or 0)
+    return Outcome(
+        (loss + wait) / count, loss / count, wait / count, count, unfinished, teleports, ended_s, by_edge
+    )

@@ -1,0 +1,198 @@
+"""One state of the index, opened for searching; it never changes and may be read by any number of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from knowledge.article import LANGUAGES
+from knowledge.catalogue import ArticleFacts, Segment, day_number, text_hash
+from knowledge.lexical import LexicalSearch
+from knowledge.passages import KINDS
+from knowledge.text import fold
+from knowledge.vectors import VectorReader
+
+# (segment, number in it)
+ArticleRef = tuple[int, int]
+Mask = npt.NDArray[np.bool_]
+# Above this share of hidden pieces the vector store is told what it may find; below, a few more are asked for.
+_HIDDEN_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which articles may be found; `None` sets no condition.
+
+    `day` leaves out articles that are not true on that day; a `district` keeps those of the whole city, too.
+    """
+
+    day: date | None = None
+    department: str | None = None
+    district: str | None = None
+    category: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class DenseHit:
+    """A piece near the query: its article, its kind, and the cosine."""
+
+    article: ArticleRef
+    kind: str
+    cosine: float
+
+
+class Snapshot:
+    """Searches one state of the index.
+
+    Args:
+        manifest: what the index's manifest says.
+        segments: the opened segments.
+        readers: the opened vector collection of each language.
+    """
+
+    def __init__(
+        self, manifest: Mapping[str, Any], segments: Sequence[Segment], readers: Mapping[str, VectorReader]
+    ) -> None:
+        self.manifest = manifest
+        self.segments = list(segments)
+        self.readers = dict(readers)
+        self.alive: list[Mask] = []
+        self._by_id: dict[str, ArticleRef] = {}
+        self._by_topic: dict[str, list[ArticleRef]] = {}
+        for number, (record, segment) in enumerate(zip(manifest["segments"], segments, strict=True)):
+            gone = set(record["gone"])
+            self.alive.append(np.asarray([facts.id not in gone for facts in segment.facts], bool))
+            for row, facts in enumerate(segment.facts):
+                if facts.id not in gone:
+                    self._by_id[facts.id] = (number, row)
+                    if facts.topic:
+                        self._by_topic.setdefault(facts.topic, []).append((number, row))
+        self.lexical = LexicalSearch([segment.postings for segment in segments], self.alive)
+        self._masks: dict[Filter, list[Mask]] = {}
+
+    @property
+    def calibration(self) -> dict[str, Any] | None:
+        """The calibration stored with the index."""
+        return self.manifest.get("calibration")
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all articles."""
+        return list(self._by_id)
+
+    def facts(self, article: ArticleRef) -> ArticleFacts:
+        """Return an article's facts."""
+        return self.segments[article[0]].facts[article[1]]
+
+    def find(self, article_id: str) -> ArticleRef | None:
+        """Return where an article is, or `None` when it is not public."""
+        return self._by_id.get(article_id)
+
+    def family(self, topic: str) -> list[ArticleRef]:
+        """Return the articles of a topic."""
+        return self._by_topic.get(topic, [])
+
+    def masks(self, condition: Filter) -> list[Mask]:
+        """Return for each segment which articles a filter lets through."""
+        cached = self._masks.get(condition)
+        if cached is None:
+            cached = [
+                np.asarray(
+                    [bool(lives) and _passes(facts, condition) for facts, lives in zip(segment.facts, alive, strict=True)],
+                    bool,
+                )
+                for segment, alive in zip(self.segments, self.alive, strict=True)
+            ]
+            if len(self._masks) > 32:
+                self._masks.clear()
+            self._masks[condition] = cached
+        return cached
+
+    def exact(self, text: str, masks: Sequence[Mask]) -> list[ArticleRef]:
+        """Return the articles one of whose titles or phrasings is this text."""
+        folded = fold(text)
+        if not folded:
+            return []
+        wanted = np.uint64(text_hash(folded))
+        found = []
+        for number, segment in enumerate(self.segments):
+            first = int(np.searchsorted(segment.exact_hashes, wanted, side="left"))
+            last = int(np.searchsorted(segment.exact_hashes, wanted, side="right"))
+            rows = segment.exact_articles[first:last].tolist()
+            found += [(number, row) for row in rows if masks[number][row]]
+        return found
+
+    def dense(self, vector: Any, language: str, k: int, masks: Sequence[Mask]) -> list[DenseHit]:
+        """Return the `k` pieces in `language` nearest to a unit vector, best first."""
+        reader = self.readers[language]
+        hidden = [~mask for mask in masks]
+        total = sum(len(mask) for mask in masks)
+        allowed = None
+        if total and sum(int(mask.sum()) for mask in hidden) > _HIDDEN_SHARE * total:
+            code = LANGUAGES.index(language)
+            allowed = np.sort(
+                np.concatenate(
+                    [
+                        segment.keys[(segment.piece_languages == code) & mask[segment.piece_articles]]
+                        for segment, mask in zip(self.segments, masks, strict=True)
+                    ]
+                )
+            )
+        keys, scores = reader.search(vector, k if allowed is not None else k + k // 4, allowed)
+        hits: list[tuple[int, DenseHit]] = []
+        for number, (segment, mask) in enumerate(zip(self.segments, masks, strict=True)):
+            if not len(segment.keys):
+                continue
+            rows = np.clip(np.searchsorted(segment.keys, keys), 0, len(segment.keys) - 1)
+            articles = segment.piece_articles[rows]
+            places = np.flatnonzero((segment.keys[rows] == keys) & mask[articles])
+            for place in places.tolist():
+                ref = (number, int(articles[place]))
+                kind = KINDS[segment.piece_kinds[rows[place]]]
+                hits.append((place, DenseHit(ref, kind, float(scores[place]))))
+        return [hit for _, hit in sorted(hits, key=lambda item: item[0])][:k]
+
+    def keys_of(self, article_ids: set[str]) -> npt.NDArray[np.int64]:
+        """Return the keys of the pieces of articles."""
+        found = [np.zeros(0, np.int64)]
+        for name in article_ids:
+            ref = self._by_id.get(name)
+            if ref is not None:
+                segment = self.segments[ref[0]]
+                found.append(segment.keys[segment.piece_articles == ref[1]])
+        return np.sort(np.concatenate(found))
+
+    def known_vectors(self, hashes: npt.NDArray[np.uint64], language: str) -> tuple[Mask, Any]:
+        """Return which of these text hashes have a vector here, and the vectors (zeros where there is none)."""
+        keys = np.full(len(hashes), -1, np.int64)
+        for segment in self.segments:
+            order = np.argsort(segment.text_hashes, kind="stable")
+            if not len(order):
+                continue
+            rows = order[np.clip(np.searchsorted(segment.text_hashes[order], hashes), 0, len(order) - 1)]
+            code = LANGUAGES.index(language)
+            hit = (segment.text_hashes[rows] == hashes) & (segment.piece_languages[rows] == code)
+            keys[hit] = segment.keys[rows[hit]]
+        vectors = self.readers[language].fetch(keys)
+        return (np.abs(vectors).sum(axis=1) > 0) & (keys >= 0), vectors
+
+
+def _passes(facts: ArticleFacts, condition: Filter) -> bool:
+    if condition.day is not None and not facts.first_day <= day_number(condition.day) <= facts.last_day:
+        return False
+    if condition.district and facts.districts and condition.district not in facts.districts:
+        return False
+    return (
+        condition.department in (None, facts.department)
+        and condition.category in (None, facts.category)
+        and (condition.language is None or condition.language in facts.languages)
+    )

@@ -1,0 +1,1 @@
+"""Fine-tuning, calibrating, exporting and measuring the joint intent and entity model."""

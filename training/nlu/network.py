@@ -1,0 +1,116 @@
+"""The joint network: any encoder in transformers format, one head for the intent and one for the tags."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoModel
+
+from training.nlu.errors import BaseModelError
+from training.nlu.tagging import IGNORED
+
+
+class JointNetwork(nn.Module):
+    """Encoder, pooled intent head and token tag head (Chen et al. 2019).
+
+    The pooled vector is the mean over the tokens, or the first token's where the base was made that way.
+    """
+
+    def __init__(self, body: nn.Module, intents: int, tags: int, pooling: str, dropout: float) -> None:
+        super().__init__()
+        width = int(body.config.hidden_size)
+        self.body, self.pooling = body, pooling
+        self.dropout = nn.Dropout(dropout)
+        self.intent_head = nn.Linear(width, intents)
+        self.tag_head = nn.Linear(width, tags)
+
+    def hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return token vectors (n, t, width)."""
+        return self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+    def pool(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return text vectors (n, width)."""
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        weight = attention_mask[..., None].to(hidden.dtype)
+        return (hidden * weight).sum(1) / weight.sum(1).clamp_min(1e-6)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: Any) -> dict[str, Tensor]:
+        """Return `intent_logits` (n, intents), `tag_logits` (n, t, tags) and `pooled` (n, width)."""
+        hidden = self.hidden(input_ids, attention_mask)
+        pooled = self.pool(hidden, attention_mask)
+        return {
+            "intent_logits": self.intent_head(self.dropout(pooled)),
+            "tag_logits": self.tag_head(self.dropout(hidden)),
+            "pooled": pooled,
+        }
+
+
+def joint_loss(
+    output: dict[str, Tensor],
+    labels: Tensor,
+    tags: Tensor,
+    tag_weight: float,
+    smoothing: float = 0.0,
+    class_weights: Tensor | None = None,
+) -> Tensor:
+    """Return cross-entropy of intents plus `tag_weight` times that of tags.
+
+    Args:
+        output: of the network.
+        labels: intent numbers, (n,).
+        tags: tag numbers, (n, t), `IGNORED` where there is none.
+        tag_weight: zero leaves the tags out.
+        smoothing: label smoothing of the intents.
+        class_weights: one a class, (intents,).
+    """
+    loss = functional.cross_entropy(
+        output["intent_logits"].float(), labels, weight=class_weights, label_smoothing=smoothing
+    )
+    if tag_weight and output["tag_logits"].shape[-1] > 1:
+        flat = output["tag_logits"].float().flatten(0, 1)
+        loss = loss + tag_weight * functional.cross_entropy(flat, tags.flatten(), ignore_index=IGNORED)
+    return loss
+
+
+def read_pooling(base: Path) -> str:
+    """Return "mean" or "cls" as a sentence-transformers folder says, else "mean"."""
+    path = base / "1_Pooling" / "config.json"
+    if not path.is_file():
+        return "mean"
+    modes = json.loads(path.read_text(encoding="utf-8"))
+    return "cls" if modes.get("pooling_mode_cls_token") else "mean"
+
+
+def load_body(base: Path, keep_layers: int = 0) -> nn.Module:
+    """Load a pretrained encoder in float32.
+
+    Args:
+        base: folder in transformers format.
+        keep_layers: when above zero, only so many layers are kept, evenly spread (Sajjad et al. 2023).
+
+    Raises:
+        BaseModelError: when the folder holds no such model.
+    """
+    if not (base / "config.json").is_file():
+        raise BaseModelError(f"{base}: holds no config.json; name a Hugging Face encoder folder with --base")
+    if not (base / "tokenizer.json").is_file():
+        raise BaseModelError(f"{base}: holds no tokenizer.json; save the base with a fast tokenizer")
+    try:
+        # Eager attention: its backward pass is faster on a CPU at these lengths, and it exports plainly.
+        body = AutoModel.from_pretrained(str(base), dtype=torch.float32, attn_implementation="eager")
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise BaseModelError(f"{base}: cannot be loaded as an encoder ({error}); copy the base again") from None
+    if getattr(body, "pooler", None) is not None:
+        body.pooler = None
+    layers = getattr(getattr(body, "encoder", None), "layer", None)
+    if keep_layers and layers is not None and keep_layers < len(layers):
+        chosen = torch.linspace(0, len(layers) - 1, keep_layers).round().long().tolist()
+        body.encoder.layer = nn.ModuleList([layers[i] for i in chosen])
+        body.config.num_hidden_layers = keep_layers
+    return body
