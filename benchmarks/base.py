@@ -65,7 +65,11 @@ def resident_mb() -> float:
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     root = Path(__file__).parent.parent
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root).stdout)
+    return float(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
+        ).stdout
+    )
 
 
 def embeddings(work: Path, nlu: Path) -> dict[str, Scores]:
@@ -98,7 +102,10 @@ def fine_tuning(nlu: Path) -> dict[str, Scores]:
     from training.base.probe import read_labelled
 
     results: dict[str, Scores] = {"MiniLM": {}, "base": {}}
-    for model, folder, names in (("base", BASE_DIR, ("cic_zh", "clinc150")), ("MiniLM", minilm_dir(), ("clinc150",))):
+    for model, folder, names in (
+        ("base", BASE_DIR, ("cic_zh", "clinc150")),
+        ("MiniLM", minilm_dir(), ("clinc150",)),
+    ):
         for name in names:
             texts, labels = read_labelled(nlu / f"{name}.train.tsv")
             held = read_labelled(nlu / f"{name}.dev.tsv")
@@ -136,14 +143,23 @@ def report(results: dict[str, Scores], timing: Scores, conditions: str) -> str:
     from training.base.evaluate import as_table
 
     lines = ["# The shipped base, measured", "", conditions, "", "Shares in per cent; higher is better.", ""]
-    lines += [as_table(results), "", "Speed and size of the int8 graph, one thread:", "", "| | |", "|---|---|"]
+    lines += [
+        as_table(results),
+        "",
+        "Speed and size of the int8 graph, one thread:",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
     lines += [f"| {name} | {value:.1f} |" for name, value in timing.items()]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Measure and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--nlu", type=Path, required=True)
     parser.add_argument("--report", type=Path, default=Path(__file__).with_suffix(".md"))

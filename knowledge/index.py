@@ -30,7 +30,7 @@ MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 RECENT_ARTICLES = 60
 # Share of replaced articles from which the whole index is written anew, in the background.
 GONE_SHARE = 0.3
-_ENCODE_BATCH = 64
+_ENCODE_BATCH = 32
 
 
 class SentenceEncoder(Protocol):

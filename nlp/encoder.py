@@ -64,12 +64,14 @@ class Encoder:
         folder = Path(model_dir)
         graph = next((folder / name for name in ONNX_NAMES if (folder / name).is_file()), None)
         if graph is None:
-            raise EncoderFileMissing(f"{folder}: no {' or '.join(ONNX_NAMES)}; export the model with `ensure_onnx`")
+            raise EncoderFileMissing(
+                f"{folder}: no {' or '.join(ONNX_NAMES)}; export the model with `ensure_onnx`"
+            )
         config_path = _existing(folder / "config.json")
         tokenizer_path = _existing(folder / "tokenizer.json")
         config = _read_config(config_path)
         limit = min(max_tokens, _position_limit(config))
-        tokenizer = _read_tokenizer(tokenizer_path, limit, int(config.get("pad_token_id") or 0))
+        tokenizer = _read_tokenizer(tokenizer_path, limit, _pad_id(config))
         session = _open_session(graph, threads)
         return cls(session, tokenizer, _fingerprint(graph, tokenizer_path, config_path, limit), limit)
 
@@ -109,8 +111,7 @@ class Encoder:
             "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
             "attention_mask": np.array([encoding.attention_mask for encoding in encodings], np.int64),
         }
-        vectors: FloatArray = self._session.run(None, feed)[0]
-        return vectors
+        return np.asarray(self._session.run(None, feed)[0], np.float32)
 
 
 def _existing(path: Path) -> Path:
@@ -136,6 +137,11 @@ def _position_limit(config: dict[str, object]) -> int:
     # RoBERTa kinds count positions from pad_token_id + 1.
     kind = str(config.get("model_type", ""))
     return positions - 2 if "roberta" in kind else positions
+
+
+def _pad_id(config: dict[str, object]) -> int:
+    value = config.get("pad_token_id")
+    return value if isinstance(value, int) else 0
 
 
 def _read_tokenizer(path: Path, limit: int, pad_id: int) -> Tokenizer:

@@ -10,6 +10,7 @@ from actions.transit import reply as words
 from actions.transit.departures import (
     Departure,
     boarding_rows,
+    first_and_last,
     next_departures,
     next_running_day,
     on_service_day,
@@ -75,11 +76,12 @@ def _which_day(turn: Turn, rows: Ints) -> tuple[str, date]:
     if day is None and query.when and query.when.moment and not query.when.is_now:
         day = query.when.moment.date()
     if day is None:
-        yesterday = today - timedelta(days=1)
-        running = on_service_day(feed, rows, yesterday) if feed.look_back_days and turn.now.hour < 12 else []
-        day = (
-            yesterday if running and running[-1].epoch >= turn.now.timestamp() and which == "last" else today
-        )
+        day = today
+        if which == "last" and feed.look_back_days and turn.now.hour < 12:
+            # past midnight, "the last bus" is that of the night still running
+            ends = first_and_last(feed, rows, today - timedelta(days=1))
+            if ends and ends[1].epoch >= turn.now.timestamp():
+                day = today - timedelta(days=1)
     return which, day
 
 
@@ -92,10 +94,10 @@ def _title(turn: Turn, line: Line | None, group: Group, zh: str, en: str) -> str
     here = group.name(turn.language)
     if line:
         return turn.both(
-            f"{line.name('zh')} 在 {here} 的{zh}（计划时刻）：",
+            f"{line.name('zh')} 在 {here}{zh}（计划时刻）：",
             f"{en} of {line.name('en')} from {here} (scheduled):",
         )
-    return turn.both(f"{here} 的{zh}（计划时刻）：", f"{en} from {here} (scheduled):")
+    return turn.both(f"{here}{zh}（计划时刻）：", f"{en} from {here} (scheduled):")
 
 
 def _finish(turn: Turn, lines: list[str], days: list[date]) -> str:
@@ -139,14 +141,14 @@ def _next(
         after = datetime.fromtimestamp(memory.last + 1, tz=turn.now.tzinfo)
     if query.earlier and memory.first:
         found = _before(turn, rows, memory.first)
-        title = ("更早班次", "Earlier departures")
+        title = (" 的更早班次", "Earlier departures")
     else:
         found = _once_each(turn, next_departures(feed, rows, after, limit=SHOWN))
         title = (
-            ("后面的班次", "Later departures")
+            (" 的后续班次", "Later departures")
             if query.later and memory.last
             else (
-                "下一班" if after <= turn.now else f"{after:%H:%M} 之后的班次",
+                " 的下一班" if after <= turn.now else f" {after:%H:%M} 之后的班次",
                 "Next departures" if after <= turn.now else f"Departures after {after:%H:%M}",
             )
         )
@@ -210,7 +212,7 @@ def _nothing(
     text = turn.both("未来 24 小时内没有班次。", "No departures in the next 24 hours.")
     day = next_running_day(feed, rows, local)
     found = on_service_day(feed, rows, day) if day and _covered(turn, day) else []
-    lines = [_title(turn, line, group, "下一班", "Next departures"), text]
+    lines = [_title(turn, line, group, " 的下一班", "Next departures"), text]
     if found:
         first = words.clock(feed, found[0], turn.now, turn.language, countdown=False)
         lines.append(turn.both(f"之后最早的一班：{first}。", f"The earliest after that: {first}."))
@@ -227,7 +229,7 @@ def _ends(
         text = "\n".join([*turn.notes, words.expired_text(feed, day, turn.language)])
         return [words.say(text)], _memory(turn, line, group, [], direction, to)
     found = on_service_day(feed, rows, day)
-    zh = {"first": "首班车", "last": "末班车", "both": "首末班车"}[which]
+    zh = {"first": " 的首班车", "last": " 的末班车", "both": " 的首末班车"}[which]
     en = {"first": "First departures", "last": "Last departures", "both": "First and last departures"}[which]
     lines = [_title(turn, line, group, zh, en)]
     if not found:

@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 
+from actions.transit import cues
 from actions.transit import reply as words
 from actions.transit.departures import boarding_rows, next_departures
 from actions.transit.lines import Line
@@ -44,7 +45,7 @@ def answer(turn: Turn) -> tuple[list[Reply], Memory]:
         if line is not None:
             place = query.to or query.stop
             return _calls_at(turn, line, place) if place is not None else _about(turn, line)
-    elif query.yes_no and not query.every_line and turn.memory.line and turn.dependent:
+    elif query.yes_no and not query.every_line and turn.memory.line and _leans(turn):
         line = turn.net.line(turn.memory.line)
         place = query.stop or query.to
         if line is not None and place is not None:
@@ -60,6 +61,10 @@ def answer(turn: Turn) -> tuple[list[Reply], Memory]:
     text = turn.both("您想了解哪条线路？", "Which line would you like to know about?")
     buttons = [(o.name(turn.language), turn.payload(o)) for o in turn.net.lines.lines]
     raise Incomplete(words.ask(text, buttons), turn.pending())
+
+
+def _leans(turn: Turn) -> bool:
+    return turn.dependent or cues.PRONOUN.search(turn.query.text) is not None
 
 
 def _day(turn: Turn) -> date:
@@ -220,7 +225,7 @@ def _to_place(turn: Turn, start: Mention | None, goal: Mention) -> tuple[list[Re
     if not begins:
         text = turn.both(f"到{name}可乘：", f"Lines to {name}:")
         rows = [
-            f"{_names(turn, turn.net.lines_at(g))}{turn.both('(在', ' (get off at ')}{g.name(turn.language)}{turn.both('下车)', ')')}"
+            f"{_names(turn, turn.net.lines_at(g))}{turn.both('（在', ' (get off at ')}{g.name(turn.language)}{turn.both('下车）', ')')}"
             for g in ends[:4]
         ]
         rows.append(

@@ -17,17 +17,17 @@ OPPOSITE = re.compile(
     r"反方向|反向|对面|回程|往回|返程|返回|另一?(?:头|外一?个?(?:方向|direction)|"
     r"个?方向)|另外一个direction|对过|反过来|相反|对向|"
     r"fan ?fang ?xiang|opposite|(?:the )?other (?:way|direction|side)|reverse|"
-    r"going back|return trip|back again"
+    r"go(?:es|ing) back|return trip|back again"
 )
 LATER = re.compile(
     r"再?下下[一班趟]|再下一?[班趟]|再后面|[那再]下一?[班趟]|之后那[班趟]|下一[班趟]呢|"
-    r"更晚|晚一点|后面一[班趟]|"
+    r"更晚|再晚|晚些|晚一点|后面一[班趟]|"
     r"(?:one|bus|train) after|next one after|following (?:bus|one|train)|later ones?|after that\b|any later"
 )
 EARLIER = re.compile(r"早一点|前一[班趟]|上一[班趟]|更早|\bearlier\b|previous (?:bus|one|train)")
 EVERY = re.compile(
     r"(?:有|坐|乘)(?:什么|哪些|啥|几)(?:车|公交|线路|班次|路)|哪[几些条]?路|什么车|"
-    r"所有(?:车(?!站)|公交(?!站)|线路)|(?:别|其他|其它)的?(?:线路|车|公交)|还有哪趟|"
+    r"所有(?:车(?!站)|公交(?!站)|线路)|(?:别|其他|其它)的?(?:线路|车|公交)|还有哪[一]?[趟路班]|what else|"
     r"下几班车|"
     r"(?:any |the )?other (?:lines?|bus(?:es)?|routes?)|all (?:the )?(?:lines|"
     r"buses|routes)|(?:which|what) (?:bus(?:es)?|lines?)|any bus(?:es)?"
@@ -50,7 +50,7 @@ CHANGE = re.compile(r"换乘|换车|能换|转乘|怎么换|interchange|transfer
 CODE = re.compile(
     r"(?:站点|站牌号?|站号|\bstop (?:no\.? ?|code ?|id ?|#)|\bstop #?)\s*[:#]?\s*(?P<code>[a-z]{0,6}[-_]?[0-9][a-z0-9_\-]*)"
 )
-PLACE_AT = re.compile(r"(?P<lat>[+-]?\d{1,2}\.\d{2,})\s*[,\s]\s*(?P<lon>[+-]?\d{1,3}\.\d{2,})")
+PLACE_AT = re.compile(r"(?P<lat>[+-]?\d{1,2}\.\d+)\s*[,\s]\s*(?P<lon>[+-]?\d{1,3}\.\d+)")
 ARRIVAL = re.compile(
     r"(?:几点钟?|什么时候|啥时候|何时|几时|多久|多长时间|几分钟|啥时间|还要?多久)(?:能|"
     r"会|才)?(?:来|开)?到\s*$|"
@@ -117,3 +117,5 @@ LINE_INFO = re.compile(
 )
 CALLS_AT = re.compile(r"(?:经过|停靠?|路过|去|到).{1,12}(?:吗|不)\W*$|^\W*does (?:it|that)")
 POLITE = re.compile("^(?:请问一?下?|麻烦|帮我|帮忙|想?问一?下?|查一?下?|我想|知道)+")
+PRONOUN = re.compile(r"它|这[趟班条]|那[趟班条]|\b(?:it|that|this)(?: one| bus| line| train)?\b")
+WAIT = re.compile(r"等几|等多久|要等|\bwait")

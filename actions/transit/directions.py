@@ -78,7 +78,8 @@ def _towards(turn: Turn, line: Line | None, group: Group, rows: Ints) -> tuple[I
             return kept, _only_direction(turn, kept), ""
     if not mention.targets:
         raise Incomplete(unknown_place(turn, mention, line), turn.pending(line, group))
-    name, here = mention.said, group.name(turn.language)
+    name = turn.net.stops.name(mention.targets[0], turn.language)
+    here = group.name(turn.language)
     called = line.name(turn.language) if line else turn.both("公交", "bus")
     text = turn.both(
         f"没有从{here}直达{name}的{called}班次。", f"No {called} goes from {here} to {name} without a change."

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from actions.errors import NotConfiguredError
+
 
 class TransitError(Exception):
     """Base of every error of this module."""
 
 
-class TransitNotConfigured(TransitError):
+class TransitNotConfigured(TransitError, NotConfiguredError):
     """No `TransitService` was handed to `actions.transit.configure`."""
 
     def __init__(self) -> None:

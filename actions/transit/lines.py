@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from actions.transit.model import Feed
 from actions.transit.numerals import EN_NUMBER, ZH_NUMBER, number
-from actions.transit.text import Names, fold, key
+from actions.transit.text import Names, fold, has_cjk, key
 
 _RAIL_WORDS = "地铁|轻轨|轨道交通|轨道|metro|subway|underground|mrt|tube"
 _BUS_WORDS = "公交车|公交|巴士|大巴|bus"
@@ -32,6 +32,7 @@ _CODE_FIRST = re.compile(rf"(?<![a-z0-9.:])(?P<code>{_CODE})\s*(?P<mode>bus|metr
 _ALONE = re.compile(
     rf"\W*(?:and|那|what about|how about|wat about|换成|或者)?\W*(?P<code>{_CODE})\s*(?:呢|then|please|pls)?\W*"
 )
+_BEFORE_LINE = "坐乘等换搭的和或那班次有是趟查问请个从到赶"
 _SAYINGS = re.compile("一路(?:上|顺|平安|走|小心|辛苦|同行)")
 _RAIL = {1, 401, 402, 403, 404, 405, 12}
 
@@ -166,7 +167,9 @@ class LineIndex:
         said = match["numeral"]
         head = said[0] if said[0].isascii() else ""
         value = number(said[len(head) :])
-        if value is not None:
+        before = match.string[: match.start()].rstrip()[-1:]
+        street = len(said) == 1 and unit == "路" and has_cjk(before) and before not in _BEFORE_LINE
+        if value is not None and not street:
             # "五一路" and "中山二路" are streets: a line written in words counts only when it exists
             self._add(found, match, f"{head}{value}", mode, sure=len(unit) > 1)
 

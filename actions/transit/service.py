@@ -106,7 +106,14 @@ class TransitService:
         memory = recall(state, int(now.timestamp()) if now.tzinfo else 0)
         query = self.network.parser.parse(text, now, entities)
         kind = memory.pending or memory.kind or "departures"
-        timed = query.opposite or query.later or query.earlier or query.which or query.when
+        timed = (
+            cues.WAIT.search(query.text)
+            or query.opposite
+            or query.later
+            or query.earlier
+            or query.which
+            or query.when
+        )
         if cues.LINE_INFO.search(query.text) or cues.CALLS_AT.search(query.text):
             kind = "line"
         elif not memory.pending and (timed or (kind == "stops" and query.lines)):

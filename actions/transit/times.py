@@ -65,7 +65,7 @@ _PERIOD_EN = re.compile(
 _IN_EN = re.compile(
     rf"\bin (?:(?P<half>half an hour)|(?P<n>\d{{1,3}}|an?|{EN_NUMBER}) (?P<unit>minutes?|mins?|hours?|hrs?))\b"
 )
-_HALF_LATER = re.compile("半(?:个)?小时(?:之?后|以后)")
+_HALF_LATER = re.compile("(?<!个)半(?:个)?小时(?:之?后|以后)")
 _NOW = re.compile(r"现在|此刻|目前|马上|\bnow\b|\bright now\b|\bcurrently\b")
 _PERIODS_EN = {
     "early morning": ("am", 6), "morning": ("am", 7), "noon": ("noon", 12), "midday": ("noon", 12),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ RECENT_LIMIT = 4_000
 # Share of removed vectors in the large part from which it is written anew.
 REMOVED_SHARE = 0.2
 MIN_LISTS, TRAIN_PER_LIST = 64, 50
+
+_thread = threading.local()
 
 
 def create(folder: Path, dimension: int, address: str = "") -> FaissStore:
@@ -185,6 +188,10 @@ class _Part:
         return np.asarray(self.inner.reconstruct_n(0, self.inner.ntotal))
 
     def search(self, vector: Vectors, k: int, allowed: Keys | None) -> tuple[Vectors, Keys]:
+        if not hasattr(_thread, "single"):
+            # One question is too small to share among cores; OpenMP keeps this setting by thread.
+            faiss.omp_set_num_threads(1)
+            _thread.single = True
         if allowed is None:
             scores, keys = self.index.search(vector[None, :], k)
             return scores[0], keys[0]

@@ -9,12 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nlp.encoder import BASE_DIR, Encoder, EncoderFileDamaged, EncoderFileMissing
 
-ODD = ["", " ", "😀", "好" * 10_000, "word " * 2000, "臺灣的捷運怎麼搭？", "帮我book一个room", "５号线１２：３０", "\ud800x", "\x00\u200b"]
+ODD = [
+    "",
+    " ",
+    "😀",
+    "好" * 10_000,
+    "word " * 2000,
+    "臺灣的捷運怎麼搭？",
+    "帮我book一个room",
+    "５号线１２：３０",
+    "\ud800x",
+    "\x00\u200b",
+]
 
 
 @pytest.fixture(scope="module")
@@ -42,24 +53,20 @@ def test_odd_inputs_give_finite_unit_vectors(encoder: Encoder, text: str) -> Non
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-3)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.text(max_size=80))
-def test_any_text_is_accepted(text: str) -> None:
-    assert np.isfinite(Encoder.load(BASE_DIR).encode_one(text)).all() if text == "" else True
-    assert np.isfinite(_shared().encode_one(text)).all()
-
-
-_cache: list[Encoder] = []
-
-
-def _shared() -> Encoder:
-    if not _cache:
-        _cache.append(Encoder.load(BASE_DIR))
-    return _cache[0]
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=80))
+def test_any_text_is_accepted(encoder: Encoder, text: str) -> None:
+    assert np.isfinite(encoder.encode_one(text)).all()
 
 
 def test_batch_and_single_agree_and_order_is_kept(encoder: Encoder) -> None:
-    texts = ["今天天气怎么样？", "a", "Where can I pay my water bill in the city centre?", "垃圾分类", "b" * 300]
+    texts = [
+        "今天天气怎么样？",
+        "a",
+        "Where can I pay my water bill in the city centre?",
+        "垃圾分类",
+        "b" * 300,
+    ]
     together = encoder.encode(texts, batch_size=2)
     for row, text in enumerate(texts):
         # Dynamic quantisation shares one scale in a batch, so a small difference is expected.
@@ -73,7 +80,9 @@ def test_full_width_case_and_spaces_do_not_matter(encoder: Encoder) -> None:
 
 def test_translations_are_near_and_others_far(encoder: Encoder) -> None:
     zh = encoder.encode(["今天天气怎么样？", "地铁站在哪里？", "我要投诉噪音"])
-    en = encoder.encode(["What is the weather like today?", "Where is the metro station?", "I want to complain about noise"])
+    en = encoder.encode(
+        ["What is the weather like today?", "Where is the metro station?", "I want to complain about noise"]
+    )
     assert (np.argmax(zh @ en.T, axis=1) == np.arange(3)).all()
 
 
@@ -85,7 +94,9 @@ def test_traditional_characters_read_as_simplified(encoder: Encoder) -> None:
 def test_fingerprint_changes_with_content(encoder: Encoder, tmp_path: Path) -> None:
     copy = _copy(tmp_path)
     assert Encoder.load(copy).fingerprint == encoder.fingerprint
-    (copy / "config.json").write_text((copy / "config.json").read_text(encoding="utf-8") + " ", encoding="utf-8")
+    (copy / "config.json").write_text(
+        (copy / "config.json").read_text(encoding="utf-8") + " ", encoding="utf-8"
+    )
     assert Encoder.load(copy).fingerprint != encoder.fingerprint
 
 
@@ -125,7 +136,9 @@ def test_run_time_needs_no_torch() -> None:
         "from nlp.encoder import Encoder, BASE_DIR\n"
         "assert Encoder.load(BASE_DIR).encode_one('你好').shape"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=BASE_DIR.parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=BASE_DIR.parent.parent
+    )
     assert done.returncode == 0, done.stderr
 
 

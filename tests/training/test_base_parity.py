@@ -9,13 +9,13 @@ import pytest
 
 pytest.importorskip("torch")
 
-import torch  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
-from transformers import AutoModel, AutoTokenizer  # noqa: E402
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModel, AutoTokenizer
 
-from nlp.encoder import BASE_DIR, Encoder  # noqa: E402
-from training.base.export import export_onnx, load_sentence_encoder, read_pooling  # noqa: E402
-from training.base.student import embed, load_student, save_student  # noqa: E402
+from nlp.encoder import BASE_DIR, Encoder
+from training.base.export import export_onnx, load_sentence_encoder, read_pooling
+from training.base.student import embed, load_student, save_student
 
 TEXTS = [
     "今天天气怎么样？", "What is the weather like today?", "K12路公交几点收班", "帮我book一个room", "臺灣的捷運怎麼搭",
@@ -88,4 +88,6 @@ def test_save_and_load_round_trip(tmp_path: Path) -> None:
     assert (tmp_path / "model.safetensors").read_bytes() == (BASE_DIR / "model.safetensors").read_bytes()
     again = load_student(tmp_path)
     for head in (False, True):
-        assert np.allclose(embed(student, TEXTS[:4], head=head), embed(again, TEXTS[:4], head=head), atol=1e-6)
+        assert np.allclose(
+            embed(student, TEXTS[:4], head=head), embed(again, TEXTS[:4], head=head), atol=1e-6
+        )

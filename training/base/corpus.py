@@ -136,7 +136,9 @@ def hold_out(pairs: list[tuple[str, str]], settings: BaseSettings) -> HeldOut:
     """
     rng = random.Random(settings.seed)
     groups = [
-        group for group in _components(pairs) if len(group) <= 12 and all(_is_plain_sentence(*pairs[i]) for i in group)
+        group
+        for group in _components(pairs)
+        if len(group) <= 12 and all(_is_plain_sentence(*pairs[i]) for i in group)
     ]
     rng.shuffle(groups)
     translations: list[tuple[str, str]] = []
@@ -202,7 +204,10 @@ def build_corpus(settings: BaseSettings) -> dict[str, int]:
     _write_pairs(work / "paraphrase.zh.tsv", held.paraphrase_zh)
     _write_pairs(work / "paraphrase.en.tsv", held.paraphrase_en)
     counts.update(
-        pairs=len(kept), heldout=len(held.pairs), zh_paraphrases=len(held.paraphrase_zh), en_paraphrases=len(held.paraphrase_en)
+        pairs=len(kept),
+        heldout=len(held.pairs),
+        zh_paraphrases=len(held.paraphrase_zh),
+        en_paraphrases=len(held.paraphrase_en),
     )
     done.write_text(json.dumps(counts, indent=2), encoding="utf-8")
     return counts
@@ -232,7 +237,9 @@ def _read_pairs(path: Path) -> list[tuple[str, str]]:
 def load_corpus(work: Path) -> Corpus:
     """Read the filtered corpus that `build_corpus` wrote. Raises CorpusError when it was not built."""
     return Corpus(
-        zh=list(read_lines(work / "zh.txt")), en=list(read_lines(work / "en.txt")), pairs=load_pairs(work / "pairs.tsv")
+        zh=list(read_lines(work / "zh.txt")),
+        en=list(read_lines(work / "en.txt")),
+        pairs=load_pairs(work / "pairs.tsv"),
     )
 
 

@@ -19,8 +19,30 @@ MIXED = {
 }  # fmt: skip
 _TO_ENGLISH = sorted(MIXED.items(), key=lambda item: -len(item[0]))
 _TO_CHINESE = {english.lower(): chinese for chinese, english in MIXED.items()}
-_KEYBOARD = {"a": "s", "e": "r", "i": "o", "o": "p", "t": "y", "n": "m", "s": "d", "r": "t", "h": "j", "l": "k"}
-_SAME_SOUND = {"在": "再", "的": "得", "他": "她", "是": "事", "做": "作", "吗": "嘛", "了": "啦", "想": "响", "没": "每", "很": "狠"}
+_KEYBOARD = {
+    "a": "s",
+    "e": "r",
+    "i": "o",
+    "o": "p",
+    "t": "y",
+    "n": "m",
+    "s": "d",
+    "r": "t",
+    "h": "j",
+    "l": "k",
+}
+_SAME_SOUND = {
+    "在": "再",
+    "的": "得",
+    "他": "她",
+    "是": "事",
+    "做": "作",
+    "吗": "嘛",
+    "了": "啦",
+    "想": "响",
+    "没": "每",
+    "很": "狠",
+}
 
 
 def drop_punctuation(text: str, rng: random.Random) -> str:

@@ -43,9 +43,13 @@ def open_caches(corpus: Corpus, settings: BaseSettings) -> dict[str, VectorCache
     folder = settings.work / "teacher"
     english, chinese = [pair[0] for pair in corpus.pairs], [pair[1] for pair in corpus.pairs]
     texts = {"zh": corpus.zh, "en": corpus.en, "pair_en": english, "pair_zh": chinese}
-    caches = {f"use.{n}": VectorCache(folder / f"use.{n}.npy", t, use.width, use.encode) for n, t in texts.items()}
+    caches = {
+        f"use.{n}": VectorCache(folder / f"use.{n}.npy", t, use.width, use.encode) for n, t in texts.items()
+    }
     for name in ("en", "pair_en"):
-        caches[f"mini.{name}"] = VectorCache(folder / f"mini.{name}.npy", texts[name], mini.width, mini.encode)
+        caches[f"mini.{name}"] = VectorCache(
+            folder / f"mini.{name}.npy", texts[name], mini.width, mini.encode
+        )
     return caches
 
 
@@ -63,7 +67,9 @@ class Distiller:
         self.table = student.body.embeddings.word_embeddings.weight.data
         student.body.embeddings.word_embeddings.weight.requires_grad_(False)
         dense = student.dense_parameters()
-        self.optimiser = torch.optim.AdamW(dense, lr=settings.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+        self.optimiser = torch.optim.AdamW(
+            dense, lr=settings.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        )
         self.rows_optimiser = RowAdam(self.table)
         self.average = MovingAverage([*dense, self.table], settings.ema)
         self.folder = settings.work / "run"
@@ -73,7 +79,9 @@ class Distiller:
         lengths = {"zh": [len(t) for t in corpus.zh], "en": [len(t) for t in corpus.en]}
         lengths["pair"] = [len(e) // 3 + len(z) for e, z in corpus.pairs]
         sizes = {"zh": settings.batch, "en": settings.batch, "pair": settings.batch // 2}
-        self.streams = {k: BatchStream(v, sizes[k], settings.seed + n) for n, (k, v) in enumerate(lengths.items())}
+        self.streams = {
+            k: BatchStream(v, sizes[k], settings.seed + n) for n, (k, v) in enumerate(lengths.items())
+        }
         student.tokenizer.enable_truncation(settings.max_tokens)
         student.tokenizer.enable_padding(pad_id=0, pad_to_multiple_of=4)
 
@@ -82,7 +90,9 @@ class Distiller:
     def _draw(self) -> tuple[str, IntArray, list[str]]:
         rng = random.Random(self.s.seed * 1_000_003 + sum(self.counters.values()))
         draw = rng.random()
-        kind = "zh" if draw < self.s.share_zh else "en" if draw < self.s.share_zh + self.s.share_en else "pair"
+        kind = (
+            "zh" if draw < self.s.share_zh else "en" if draw < self.s.share_zh + self.s.share_en else "pair"
+        )
         rows = self.streams[kind].get(self.counters[kind])
         self.counters[kind] += 1
         if kind == "pair":
@@ -99,7 +109,10 @@ class Distiller:
             english, chinese = self.caches["use.pair_en"].get(rows), self.caches["use.pair_zh"].get(rows)
             # The mean of both sides removes the teacher's own error between the two languages.
             both = english + chinese
-            use, mini = np.concatenate([english + both, chinese + both]), self.caches["mini.pair_en"].get(rows)
+            use, mini = (
+                np.concatenate([english + both, chinese + both]),
+                self.caches["mini.pair_en"].get(rows),
+            )
             return self._tensor(use), self._tensor(np.concatenate([mini, mini]))
         use = self.caches[f"use.{kind}"].get(rows)
         return self._tensor(use), self._tensor(self.caches["mini.en"].get(rows)) if kind == "en" else None
@@ -107,7 +120,9 @@ class Distiller:
     def _tensor(self, array: FloatArray) -> Tensor:
         return functional.normalize(torch.from_numpy(array).to(self.device), dim=-1)
 
-    def _loss(self, kind: str, rows: IntArray, texts: list[str]) -> tuple[Tensor, Tensor, Tensor, dict[str, float]]:
+    def _loss(
+        self, kind: str, rows: IntArray, texts: list[str]
+    ) -> tuple[Tensor, Tensor, Tensor, dict[str, float]]:
         """Return the loss, the touched piece ids, the leaf holding their rows, and the parts of the loss."""
         encodings = self.student.tokenizer.encode_batch(texts)
         ids = torch.tensor([e.ids for e in encodings], device=self.device)
@@ -137,7 +152,9 @@ class Distiller:
         if masked and bool(chosen.any()):
             with autocast(self.device):
                 logits = self.student.mlm(hidden[chosen]) @ leaf.t()
-            parts["mlm"] = functional.cross_entropy(logits.float(), torch.searchsorted(touched, wanted[chosen]))
+            parts["mlm"] = functional.cross_entropy(
+                logits.float(), torch.searchsorted(touched, wanted[chosen])
+            )
             loss = loss + 0.03 * parts["mlm"]
         return loss, touched, leaf, {f"{name}/{kind}": float(value.detach()) for name, value in parts.items()}
 
@@ -227,7 +244,9 @@ class Distiller:
         self.student.tokenizer.enable_truncation(self.s.max_tokens)
         self.student.tokenizer.enable_padding(pad_id=0, pad_to_multiple_of=4)
         self.s.save(self.folder / "settings.json")
-        (self.folder / "state.json").write_text(json.dumps({"step": self.step, "spent_s": round(self.spent_s)}))
+        (self.folder / "state.json").write_text(
+            json.dumps({"step": self.step, "spent_s": round(self.spent_s)})
+        )
 
     def resume(self) -> None:
         """Load the last checkpoint when there is one."""

@@ -48,7 +48,9 @@ class Yardsticks:
         scores: Scores = {}
         for lang, pairs in self.paraphrases.items():
             first, second = embed([p[0] for p in pairs]), embed([p[1] for p in pairs])
-            scores[f"search {lang}→{lang}"] = (top1(first, second, far[lang]) + top1(second, first, far[lang])) / 2
+            scores[f"search {lang}→{lang}"] = (
+                top1(first, second, far[lang]) + top1(second, first, far[lang])
+            ) / 2
         en, zh = embed(self.en), embed(self.zh)
         scores["search zh→en"], scores["search en→zh"] = top1(zh, en, far["en"]), top1(en, zh, far["zh"])
         return scores
@@ -100,7 +102,7 @@ class Yardsticks:
 def as_table(results: dict[str, Scores]) -> str:
     """Lay the scores of several models side by side as a Markdown table, in per cent."""
     models = list(results)
-    rows = [measure for measure in next(iter(results.values()))]
+    rows = list(dict.fromkeys(measure for scores in results.values() for measure in scores))
     lines = ["| measure | " + " | ".join(models) + " |", "|---|" + "---|" * len(models)]
     for row in rows:
         cells = (f"{100 * results[m][row]:.1f}" if row in results[m] else "–" for m in models)

@@ -65,7 +65,9 @@ def fine_tune(
     place = pick_device(device)
     names = sorted(set(labels))
     number = {name: position for position, name in enumerate(names)}
-    body = AutoModel.from_pretrained(str(model_dir), attn_implementation="eager", dtype=torch.float32).to(place)
+    body = AutoModel.from_pretrained(str(model_dir), attn_implementation="eager", dtype=torch.float32).to(
+        place
+    )
     model = Classifier(
         body.train(),
         nn.Linear(body.config.hidden_size, len(names)).to(place),
@@ -75,7 +77,10 @@ def fine_tune(
     )
     parameters = [p for p in [*body.parameters(), *model.head.parameters()] if p.requires_grad]
     optimiser = torch.optim.AdamW(
-        [{"params": list(body.parameters()), "scale": 1.0}, {"params": list(model.head.parameters()), "scale": 10.0}],
+        [
+            {"params": list(body.parameters()), "scale": 1.0},
+            {"params": list(model.head.parameters()), "scale": 10.0},
+        ],
         lr=lr,
         weight_decay=0.01,
         fused=True,
@@ -90,7 +95,9 @@ def fine_tune(
             rng.shuffle(groups)
             for rows in groups:
                 goal = torch.tensor([number[labels[row]] for row in rows], device=place)
-                loss = nn.functional.cross_entropy(model.logits([texts[row] for row in rows]), goal, label_smoothing=0.05)
+                loss = nn.functional.cross_entropy(
+                    model.logits([texts[row] for row in rows]), goal, label_smoothing=0.05
+                )
                 loss.backward()
                 nn.utils.clip_grad_norm_(parameters, 1.0)
                 for group in optimiser.param_groups:

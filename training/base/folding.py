@@ -20,7 +20,9 @@ _HAN_BLOCKS = ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0xF900, 0xFB00), (0x20000, 0
 def traditional_to_simplified() -> dict[str, str]:
     """Return every character whose simplified form is another single character."""
     convert = opencc.OpenCC("t2s").convert
-    pairs = ((chr(code), str(convert(chr(code)))) for first, last in _HAN_BLOCKS for code in range(first, last))
+    pairs = (
+        (chr(code), str(convert(chr(code)))) for first, last in _HAN_BLOCKS for code in range(first, last)
+    )
     return {old: new for old, new in pairs if len(new) == 1 and new != old}
 
 

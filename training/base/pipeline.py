@@ -15,7 +15,14 @@ from training.base.evaluate import Scores, Yardsticks, as_table, in_batches
 from training.base.export import INT8_NAME, export_onnx
 from training.base.optim import keep_freed_memory
 from training.base.settings import BaseSettings
-from training.base.student import embed, fit_use_head, load_student, new_student, save_student, transfer_embeddings
+from training.base.student import (
+    embed,
+    fit_use_head,
+    load_student,
+    new_student,
+    save_student,
+    transfer_embeddings,
+)
 from training.base.teachers import MiniLmTeacher, UseTeacher, pick_device
 from training.base.vocabulary import build_tokenizer, choose_vocabulary
 
@@ -85,7 +92,9 @@ def evaluate(settings: BaseSettings, nlu: Path | None, model: Path) -> dict[str,
         "student": yardsticks.all(lambda texts: embed(student, texts)),
         "student, USE head": yardsticks.all(lambda texts: embed(student, texts, head=True)),
     }
-    (settings.work / "evaluation.json").write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
+    (settings.work / "evaluation.json").write_text(
+        json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8"
+    )
     log.info("\n%s", as_table(results))
     return results
 
@@ -104,4 +113,3 @@ def export(settings: BaseSettings, model: Path, out: Path) -> Path:
             shutil.copy2(path, fresh)
             fresh.replace(target)
     return out
-

@@ -80,7 +80,9 @@ def transfer_probe(
         test = order[fold::folds]
         train = np.setdiff1d(order, test)
         answers = [labels[row] for row in test]
-        results = probe(source[train], [labels[row] for row in train], [(source[test], answers), (target[test], answers)])
+        results = probe(
+            source[train], [labels[row] for row in train], [(source[test], answers), (target[test], answers)]
+        )
         same.append(results[0])
         across.append(results[1])
     return float(np.mean(same)), float(np.mean(across))

@@ -43,6 +43,7 @@ class BaseSettings:
     mlm_every: int = 4
     checkpoint_every: int = 500
     device: str = "auto"
+    threads: int = 0
 
     def save(self, path: Path) -> None:
         """Write the settings as JSON, so a checkpoint says how it was made."""

@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 HEAD_FILE = "use_head.safetensors"
 
 
-def _use_row(piece: str, processor: sentencepiece.SentencePieceProcessor, table: FloatArray) -> FloatArray | None:
+def _use_row(
+    piece: str, processor: sentencepiece.SentencePieceProcessor, table: FloatArray
+) -> FloatArray | None:
     """Return USE's row of a piece, or the mean of the rows it splits into, (512,)."""
     number = processor.piece_to_id(piece)
     if number == processor.unk_id() and is_han(piece):
@@ -61,17 +63,19 @@ def transfer_embeddings(vocabulary: Vocabulary, seed: int) -> tuple[FloatArray, 
             row = _use_row(str(simplify.convert(piece)), processor, table)
         rows.append(row)
     shared = [index for index in copied if rows[index] is not None]
-    x = np.stack([rows[index] for index in shared])  # type: ignore[arg-type]
+    x = np.stack([row for index in shared if (row := rows[index]) is not None])
     y = mini[[copied[index] for index in shared]]
     split = rng.permutation(len(shared))
     test, fit = split[: len(split) // 10], split[len(split) // 10 :]
     ridge = Ridge(alpha=1.0).fit(x[fit], y[fit])
     guess = ridge.predict(x[test])
-    cosine = float(np.mean(np.sum(guess * y[test], 1) / np.linalg.norm(guess, axis=1) / np.linalg.norm(y[test], axis=1)))
+    cosine = float(
+        np.mean(np.sum(guess * y[test], 1) / np.linalg.norm(guess, axis=1) / np.linalg.norm(y[test], axis=1))
+    )
     norm = float(np.linalg.norm(y, axis=1).mean())
     result = rng.normal(0, 0.02, (len(rows), mini.shape[1])).astype(np.float32)
     known = [index for index, row in enumerate(rows) if row is not None]
-    mapped = ridge.predict(np.stack([rows[index] for index in known]))  # type: ignore[arg-type]
+    mapped = ridge.predict(np.stack([row for row in rows if row is not None]))
     result[known] = mapped / np.linalg.norm(mapped, axis=1, keepdims=True) * norm
     for index, twin in copied.items():
         result[index] = mini[twin]
@@ -147,10 +151,14 @@ def load_student(model_dir: Path) -> Student:
 def save_student(student: Student, model_dir: Path) -> None:
     """Write an ordinary `transformers` BERT folder (float16) that is a sentence-transformers folder as well."""
     model_dir.mkdir(parents=True, exist_ok=True)
-    state = {key: value.detach().cpu().half().contiguous() for key, value in student.body.state_dict().items()}
+    state = {
+        key: value.detach().cpu().half().contiguous() for key, value in student.body.state_dict().items()
+    }
     state = {key: value for key, value in state.items() if "position_ids" not in key}
     save_file(state, model_dir / "model.safetensors", metadata={"format": "pt"})
-    head = {key: value.detach().cpu().half().contiguous() for key, value in student.use_head.state_dict().items()}
+    head = {
+        key: value.detach().cpu().half().contiguous() for key, value in student.use_head.state_dict().items()
+    }
     save_file(head, model_dir / HEAD_FILE)
     config = student.body.config.to_dict()
     for key in ("_name_or_path", "transformers_version", "_attn_implementation_internal"):
@@ -160,9 +168,17 @@ def save_student(student: Student, model_dir: Path) -> None:
     student.tokenizer.no_padding()
     student.tokenizer.no_truncation()
     student.tokenizer.save(str(model_dir / "tokenizer.json"))
-    tokens = {"cls_token": "[CLS]", "mask_token": "[MASK]", "pad_token": "[PAD]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
+    tokens = {
+        "cls_token": "[CLS]",
+        "mask_token": "[MASK]",
+        "pad_token": "[PAD]",
+        "sep_token": "[SEP]",
+        "unk_token": "[UNK]",
+    }
     extra = {"model_max_length": 512, "model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
-    _json(model_dir / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", **tokens, **extra})
+    _json(
+        model_dir / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", **tokens, **extra}
+    )
     _json(model_dir / "special_tokens_map.json", tokens)
     _sentence_transformers_files(model_dir, int(student.body.config.hidden_size))
 
@@ -176,7 +192,10 @@ def _sentence_transformers_files(model_dir: Path, width: int) -> None:
     _json(model_dir / "modules.json", modules)
     _json(model_dir / "sentence_bert_config.json", {"max_seq_length": 128, "do_lower_case": False})
     (model_dir / "1_Pooling").mkdir(exist_ok=True)
-    _json(model_dir / "1_Pooling" / "config.json", {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True})
+    _json(
+        model_dir / "1_Pooling" / "config.json",
+        {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True},
+    )
 
 
 def _json(path: Path, value: object) -> None:

@@ -46,7 +46,9 @@ class UseTeacher:
         self.processor = sentencepiece.SentencePieceProcessor(model_file=str(use_dir() / "sp.model"))
         weights = use_weights()
         names = [name for name in weights if not name.startswith("q")]
-        self.w = {name: torch.from_numpy(np.asarray(weights[name], np.float32)).to(self.device) for name in names}
+        self.w = {
+            name: torch.from_numpy(np.asarray(weights[name], np.float32)).to(self.device) for name in names
+        }
         self.table = torch.from_numpy(use_embedding()).to(self.device)
 
     @torch.inference_mode()
@@ -69,7 +71,9 @@ class UseTeacher:
 
     def _features(self, embedded: Tensor, owner: Tensor, position: Tensor) -> Tensor:
         w, parts = self.w, [embedded]
-        projected = self._norm(embedded @ self._joined("proj", 1) + self._joined("proj_b"), *self._branch_norm())
+        projected = self._norm(
+            embedded @ self._joined("proj", 1) + self._joined("proj_b"), *self._branch_norm()
+        )
         for (order, left), x in zip(_ORDERS, projected.chunk(len(_ORDERS), dim=1), strict=True):
             index = self._windows(owner, position, order, left)
             h = torch.relu(self._gather(x, index) @ w[f"w1_{order}"] + w[f"b1_{order}"]) + x
@@ -134,7 +138,9 @@ class VectorCache:
     Training can start at once, a killed run loses nothing, and the second pass over the corpus is free.
     """
 
-    def __init__(self, path: Path, texts: Sequence[str], width: int, encode: Encode, batch: int = 128) -> None:
+    def __init__(
+        self, path: Path, texts: Sequence[str], width: int, encode: Encode, batch: int = 128
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = path.with_suffix(".filled.npy")
         fresh = not (path.exists() and flags.exists())
@@ -158,7 +164,9 @@ class VectorCache:
     def fill(self) -> None:
         """Compute every missing vector, in order of length so that little is padded."""
         order = np.argsort([len(text) for text in self.texts], kind="stable")
-        with tqdm(total=len(order), desc=Path(str(self.store.filename)).stem, unit="sent", mininterval=10) as bar:
+        with tqdm(
+            total=len(order), desc=Path(str(self.store.filename)).stem, unit="sent", mininterval=10
+        ) as bar:
             for start in range(0, len(order), self.batch):
                 rows = order[start : start + self.batch]
                 self.get(rows)

@@ -32,7 +32,9 @@ _HAN_RUN = re.compile(_HAN + "+")
 _USEFUL = re.compile(rf"{SPACE}?([a-z\u00df-\u024f]+|[0-9]+|{_HAN}+|[\u3041-\u30ff]+|\W)$")
 _PARTICLES = frozenset("的了在是到去从往和与及吗呢吧把被给对")
 _LONGEST_HAN = 4
-_BASIC = "abcdefghijklmnopqrstuvwxyz0123456789" + "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" + "。、《》“”‘’…·—℃°¥€£"
+_BASIC = (
+    "abcdefghijklmnopqrstuvwxyz0123456789" + "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" + "。、《》“”‘’…·—℃°¥€£"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
     Chinese runs and punctuation marks stand alone: an entity never shares a piece with the comma after it,
     and `打开wifi` gives the same English piece as `open wifi`.
     """
-    tokenizer = Tokenizer(models.Unigram(list(zip(vocabulary.pieces, vocabulary.scores, strict=True)), unk_id=1))
+    tokenizer = Tokenizer(
+        models.Unigram(list(zip(vocabulary.pieces, vocabulary.scores, strict=True)), unk_id=1)
+    )
     tokenizer.normalizer = normalizers.Sequence(
         [
             normalizers.NFKC(),
@@ -106,7 +110,9 @@ def _glued(piece: str, pieces: dict[str, float]) -> bool:
     """A place or time glued to a particle (`去北京`) would hide an entity's border, so such pieces go."""
     if len(piece) < 3 or not is_han(piece):
         return False
-    return (piece[0] in _PARTICLES and piece[1:] in pieces) or (piece[-1] in _PARTICLES and piece[:-1] in pieces)
+    return (piece[0] in _PARTICLES and piece[1:] in pieces) or (
+        piece[-1] in _PARTICLES and piece[:-1] in pieces
+    )
 
 
 def _english_words() -> set[str]:
@@ -136,7 +142,9 @@ def _add_chinese_words(pieces: dict[str, float], corpus: Corpus, minimum: int) -
         for run in _HAN_RUN.findall(line):
             for size in range(2, _LONGEST_HAN + 1):
                 counts.update(run[i : i + size] for i in range(len(run) - size + 1))
-    words = {w: n for w, n in counts.items() if n >= minimum and jieba.dt.FREQ.get(w) and w[0] not in _PARTICLES}
+    words = {
+        w: n for w, n in counts.items() if n >= minimum and jieba.dt.FREQ.get(w) and w[0] not in _PARTICLES
+    }
     _score_words(pieces, words, "")
 
 
@@ -145,7 +153,8 @@ def _score_words(pieces: dict[str, float], counts: Mapping[str, int], prefix: st
     known = [(math.log(n), pieces[prefix + word]) for word, n in counts.items() if prefix + word in pieces]
     if len(known) < 50:
         return
-    slope, offset = np.polyfit(*np.array(known).T, 1)
+    counted, scored = np.array(known).T
+    slope, offset = np.polyfit(counted, scored, 1)
     for word, count in counts.items():
         pieces.setdefault(prefix + word, float(slope * math.log(count) + offset))
 
@@ -190,9 +199,14 @@ def choose_vocabulary(corpus: Corpus, settings: BaseSettings) -> Vocabulary:
             counts.update(encoding.ids)
     ranked = sorted(pieces, key=lambda piece: -counts[tokenizer.token_to_id(piece)])
     keep = {piece for piece in ranked if len(piece.lstrip(SPACE)) == 1 and (piece in must or is_han(piece))}
-    keep |= {piece for piece in pieces if len(piece.lstrip(SPACE)) == 1 and piece.lstrip(SPACE) in _BASIC} | {SPACE}
+    keep |= {piece for piece in pieces if len(piece.lstrip(SPACE)) == 1 and piece.lstrip(SPACE) in _BASIC} | {
+        SPACE
+    }
     for piece in ranked:
-        if len(keep) >= settings.max_pieces or counts[tokenizer.token_to_id(piece)] < settings.piece_min_count:
+        if (
+            len(keep) >= settings.max_pieces
+            or counts[tokenizer.token_to_id(piece)] < settings.piece_min_count
+        ):
             break
         keep.add(piece)
     chosen = [piece for piece in ranked if piece in keep]

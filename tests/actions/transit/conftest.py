@@ -42,7 +42,9 @@ def minimal() -> dict[str, str]:
 def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Write a feed: the minimal one with files changed (`None` removes one), as a folder or a zip."""
 
-    def write(changes: Mapping[str, str | bytes | None] | None = None, *, as_zip: bool = False, base: bool = True) -> Path:
+    def write(
+        changes: Mapping[str, str | bytes | None] | None = None, *, as_zip: bool = False, base: bool = True
+    ) -> Path:
         files: dict[str, str | bytes | None] = {**(MINIMAL if base else {}), **(changes or {})}
         folder = tmp_path_factory.mktemp("feed")
         target = folder / "gtfs.zip"

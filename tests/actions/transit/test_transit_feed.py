@@ -41,13 +41,21 @@ def test_encodings(build, minimal, encoding, warned):
 
 
 def test_western_encoding_is_not_taken_for_chinese(build, minimal):
-    text = minimal["stops.txt"].replace("人民广场", "Gare d'Orléans à Besançon").replace("火车站", "b").replace("码头", "c")
+    text = (
+        minimal["stops.txt"]
+        .replace("人民广场", "Gare d'Orléans à Besançon")
+        .replace("火车站", "b")
+        .replace("码头", "c")
+    )
     feed = load_feed(build({"stops.txt": text.encode("cp1252")}))
     assert feed.stops[0].name == "Gare d'Orléans à Besançon"
 
 
 def test_line_endings_quotes_spaces_extra_columns_and_blank_lines(build):
-    stops = 'extra, stop_id ,stop_name,stop_lat,stop_lon\r\nx,S1,"人民\n广场",29.0,124.5\r\n\r\n ,S2, "a ""b""" , 29.1 ,124.5\r\ny,S3,码头,29.2,124.5,more\r\n'
+    stops = "extra, stop_id ,stop_name,stop_lat,stop_lon\r\n"
+    stops += (
+        'x,S1,"人民\n广场",29.0,124.5\r\n\r\n ,S2, "a ""b""" , 29.1 ,124.5\r\ny,S3,码头,29.2,124.5,more\r\n'
+    )
     feed = load_feed(build({"stops.txt": stops, "shapes.txt": "nonsense", "notes.md": "x"}))
     assert [s.name for s in feed.stops] == ["人民\n广场", 'a "b"', "码头"]
 
@@ -66,7 +74,9 @@ def test_calendar_dates_alone_and_exceptions(build):
     feed = load_feed(build({"calendar.txt": None, "calendar_dates.txt": alone}))
     assert times(feed, "S1") == ["23 08:00"]
     assert times(feed, "S1", date(2026, 11, 24)) == []
-    feed = load_feed(build({"calendar_dates.txt": "service_id,date,exception_type\nW,20261123,2\nW,20261122,1\n"}))
+    feed = load_feed(
+        build({"calendar_dates.txt": "service_id,date,exception_type\nW,20261123,2\nW,20261122,1\n"})
+    )
     assert times(feed, "S1") == []
     assert times(feed, "S1", date(2026, 11, 22)) == ["22 08:00"]
     assert feed.calendar.differs_from_week(MONDAY)
@@ -116,7 +126,9 @@ def test_frequencies(build):
     feed = load_feed(build({"frequencies.txt": freq}))
     assert times(feed, "S1") == ["23 07:00", "23 07:10", "23 07:20", "23 07:30"]
     assert times(feed, "S2")[:2] == ["23 07:11", "23 07:21"]
-    night = next_departures(feed, boarding_rows(feed, [1]), datetime(2026, 11, 24, 0, 20, tzinfo=SHANGHAI), limit=1)
+    night = next_departures(
+        feed, boarding_rows(feed, [1]), datetime(2026, 11, 24, 0, 20, tzinfo=SHANGHAI), limit=1
+    )
     assert f"{night[0].when:%d %H:%M}" == "24 00:40"
     assert night[0].service_day == MONDAY
     assert night[0].approximate
@@ -145,7 +157,12 @@ def test_translations_by_record_by_value_and_old_form(build):
 def test_stop_headsigns_and_missing_headsigns(build, minimal):
     trips = "route_id,service_id,trip_id\nR12,W,T1\nR12,W,T2\n"
     head, *rows = minimal["stop_times.txt"].strip().split("\n")
-    signed = "\n".join([head + ",stop_headsign", *(f"{r},{s}" for r, s in zip(rows, ["经火车站", "", "", "", "", ""], strict=True))])
+    signed = "\n".join(
+        [
+            head + ",stop_headsign",
+            *(f"{r},{s}" for r, s in zip(rows, ["经火车站", "", "", "", "", ""], strict=True)),
+        ]
+    )
     translated = "table_name,field_name,language,translation,record_id,record_sub_id\nstop_times,stop_headsign,en,via Station,T1,1\n"
     feed = load_feed(build({"trips.txt": trips, "stop_times.txt": signed, "translations.txt": translated}))
     assert [feed.headsign(r, "zh") for r in range(4)] == ["经火车站", "码头", "码头", "人民广场"]
@@ -154,9 +171,14 @@ def test_stop_headsigns_and_missing_headsigns(build, minimal):
 
 def test_fares(build):
     attributes = "fare_id,price,currency_type,payment_method,transfers\na,2,CNY,0,0\nb,5.5,CNY,0,0\n"
-    feed = load_feed(build({"fare_attributes.txt": attributes, "fare_rules.txt": "fare_id,route_id\na,R12\nb,R12\n"}))
+    feed = load_feed(
+        build({"fare_attributes.txt": attributes, "fare_rules.txt": "fare_id,route_id\na,R12\nb,R12\n"})
+    )
     assert (feed.fares[0].low, feed.fares[0].high) == (2, 5.5)
 
+
+WEEK = "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,start_date,end_date\n"
+CALLS = "trip_id,arrival_time,departure_time,stop_id,stop_sequence\n"
 
 BROKEN = [
     ({"agency.txt": None}, errors.FeedMissingFile, "agency.txt"),
@@ -168,21 +190,35 @@ BROKEN = [
     ({"stops.txt": "stop_id,stop_name,stop_lat,stop_lon\n"}, errors.FeedEmpty, "stops.txt"),
     ({"stops.txt": "id,name\n1,2\n"}, errors.FeedMissingColumn, "stop_id"),
     ({"stop_times.txt": "trip_id,arrival_time\nT1,08:00:00\n"}, errors.FeedMissingColumn, "departure_time"),
-    ({"agency.txt": "agency_name,agency_url,agency_timezone\nA,b,Mars/Base\n"}, errors.FeedBadValue, "Mars/Base"),
-    ({"agency.txt": "agency_name,agency_url,agency_timezone\nA,b,../../etc/passwd\n"}, errors.FeedBadValue, "agency_timezone"),
+    (
+        {"agency.txt": "agency_name,agency_url,agency_timezone\nA,b,Mars/Base\n"},
+        errors.FeedBadValue,
+        "Mars/Base",
+    ),
+    (
+        {"agency.txt": "agency_name,agency_url,agency_timezone\nA,b,../../etc/passwd\n"},
+        errors.FeedBadValue,
+        "agency_timezone",
+    ),
     ({"stops.txt": 'stop_id,stop_name,stop_lat,stop_lon\nS1,"open,1,2\n'}, errors.FeedBadRow, "line 2"),
     ({"stops.txt": "stop_id,stop_name,stop_lat,stop_lon\nS1,a\0b,1,2\n"}, errors.FeedBadRow, "stops.txt"),
-    ({"stops.txt": "stop_id,stop_name,stop_lat,stop_lon\nS1," + "x" * 200_000 + ",1,2\n"}, errors.FeedBadRow, "stops.txt"),
+    (
+        {"stops.txt": "stop_id,stop_name,stop_lat,stop_lon\nS1," + "x" * 200_000 + ",1,2\n"},
+        errors.FeedBadRow,
+        "stops.txt",
+    ),
     ({"trips.txt": "route_id,service_id,trip_id\nR99,W,T1\n"}, errors.FeedUnknownReference, "R99"),
     ({"trips.txt": "route_id,service_id,trip_id\nR12,Q,T1\n"}, errors.FeedUnknownReference, "'Q'"),
-    ({"calendar.txt": "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,start_date,end_date\nW,1,1,1,1,1,0,0,2026-01-01,20261231\n"},
-     errors.FeedBadValue, "start_date"),
-    ({"stop_times.txt": "trip_id,arrival_time,departure_time,stop_id,stop_sequence\nT1,8h,8h,S1,1\nT1,9h,9h,S2,2\n"}, errors.FeedBadValue, "8h"),
-    ({"stop_times.txt": "trip_id,arrival_time,departure_time,stop_id,stop_sequence\nT1,08:00:00,08:00:00,S1,1\n"}, errors.FeedShortTrip, "T1"),
-    ({"stop_times.txt": "trip_id,arrival_time,departure_time,stop_id,stop_sequence\nT1,,,S1,1\nT1,08:00:00,,S2,2\n"}, errors.FeedNoTimes, "T1"),
-    ({"stop_times.txt": "trip_id,arrival_time,departure_time,stop_id,stop_sequence\nT1,09:00:00,09:00:00,S1,1\nT1,08:00:00,08:00:00,S2,2\n"},
-     errors.FeedBackwards, "T1"),
-]  # fmt: skip
+    ({"calendar.txt": WEEK + "W,1,1,1,1,1,0,0,2026-01-01,20261231\n"}, errors.FeedBadValue, "start_date"),
+    ({"stop_times.txt": CALLS + "T1,8h,8h,S1,1\nT1,9h,9h,S2,2\n"}, errors.FeedBadValue, "8h"),
+    ({"stop_times.txt": CALLS + "T1,08:00:00,08:00:00,S1,1\n"}, errors.FeedShortTrip, "T1"),
+    ({"stop_times.txt": CALLS + "T1,,,S1,1\nT1,08:00:00,,S2,2\n"}, errors.FeedNoTimes, "T1"),
+    (
+        {"stop_times.txt": CALLS + "T1,09:00:00,09:00:00,S1,1\nT1,08:00:00,08:00:00,S2,2\n"},
+        errors.FeedBackwards,
+        "T1",
+    ),
+]
 
 
 @pytest.mark.parametrize(("changes", "kind", "named"), BROKEN, ids=lambda v: getattr(v, "__name__", None))
@@ -200,7 +236,11 @@ def test_a_few_bad_rows_are_left_out_and_noted_unless_strict(build, minimal):
     bad = "T9,08:00:00,08:00:00,S1,1\nT1,08:60:00,08:60:00,S1,60\n"
     folder = build({"stop_times.txt": minimal["stop_times.txt"] + good + bad})
     feed = load_feed(folder)
-    assert [(n.code, n.error.line) for n in feed.notices] == [("unknown_reference", 37), ("bad_value", 38), ("bad_value", 38)]
+    assert [(n.code, n.error.line) for n in feed.notices] == [
+        ("unknown_reference", 37),
+        ("bad_value", 38),
+        ("bad_value", 38),
+    ]
     assert len(feed.row_trip) == 6 + 29
     with pytest.raises(errors.FeedUnknownReference):
         load_feed(folder, strict=True)
@@ -254,9 +294,19 @@ def test_bombs_and_limits(build, minimal, tmp_path):
 
 
 def test_cache_gives_the_same_feed_and_survives_damage(build, tmp_path, minimal):
-    bad = minimal["stop_times.txt"] + "".join(f"T1,08:{n}:00,08:{n}:00,S2,{n}\n" for n in range(21, 60)) + "T9,1:00:00,1:00:00,S1,1\n"
+    bad = (
+        minimal["stop_times.txt"]
+        + "".join(f"T1,08:{n}:00,08:{n}:00,S2,{n}\n" for n in range(21, 60))
+        + "T9,1:00:00,1:00:00,S1,1\n"
+    )
     freq = "trip_id,start_time,end_time,headway_secs\nT1,07:00:00,08:00:00,600\n"
-    folder = build({"stop_times.txt": bad, "frequencies.txt": freq, "calendar_dates.txt": "service_id,date,exception_type\nW,20261123,2\n"})
+    folder = build(
+        {
+            "stop_times.txt": bad,
+            "frequencies.txt": freq,
+            "calendar_dates.txt": "service_id,date,exception_type\nW,20261123,2\n",
+        }
+    )
     plain = load_feed(folder)
     first = load_feed(folder, cache_dir=tmp_path)
     kept = list(tmp_path.iterdir())

@@ -14,17 +14,58 @@ from actions.transit.stops import StopIndex
 from actions.transit.text import compact, fold
 
 LINES = [
-    ("12路", "12路"), ("12路公交", "12路"), ("十二路", "12路"), ("二十六路车几点", "26路"), ("k12", "K12路"), ("K12路", "K12路"), ("K１２路", "K12路"),
-    ("bus 12", "12路"), ("Bus No. 12", "12路"), ("no. 12 bus", "12路"), ("line 12", "12路"), ("route 12 please", "12路"), ("bus twelve", "12路"),
-    ("number eight bus", "8路"), ("when's the next 12?", "12路"), ("地铁1号线", "地铁1号线"), ("地铁一号线", "地铁1号线"), ("1号线", "地铁1号线"),
-    ("metro line 1", "地铁1号线"), ("Metro 2", "地铁2号线"), ("机场快线", "机场快线"), ("機場快線", "机场快线"), ("the Airport Express", "机场快线"),
-    ("airportexpress", "机场快线"), ("坐5路能到吗", "5路"), ("12呢", "12路"), ("and the 18", "18路"), ("那二十路咧", "20路"), ("公交8路", "8路"),
-]  # fmt: skip
+    ("12路", "12路"),
+    ("12路公交", "12路"),
+    ("十二路", "12路"),
+    ("二十六路车几点", "26路"),
+    ("k12", "K12路"),
+    ("K12路", "K12路"),
+    ("K１２路", "K12路"),
+    ("bus 12", "12路"),
+    ("Bus No. 12", "12路"),
+    ("no. 12 bus", "12路"),
+    ("line 12", "12路"),
+    ("route 12 please", "12路"),
+    ("bus twelve", "12路"),
+    ("number eight bus", "8路"),
+    ("when's the next 12?", "12路"),
+    ("地铁1号线", "地铁1号线"),
+    ("地铁一号线", "地铁1号线"),
+    ("1号线", "地铁1号线"),
+    ("metro line 1", "地铁1号线"),
+    ("Metro 2", "地铁2号线"),
+    ("机场快线", "机场快线"),
+    ("機場快線", "机场快线"),
+    ("the Airport Express", "机场快线"),
+    ("airportexpress", "机场快线"),
+    ("坐5路能到吗", "5路"),
+    ("12呢", "12路"),
+    ("and the 18", "18路"),
+    ("那二十路咧", "20路"),
+    ("公交8路", "8路"),
+]
 
 NOT_LINES = [
-    "112路", "人民路1号", "人民路12号附近", "在3路口等", "一路顺风", "我一路上", "bus at 12:30", "next bus 12:30", "五一路站", "中山二路",
-    "any buses after 11 pm", "in 20 minutes", "within 500 metres", "搭几号车", "12点", "12元", "", "🚌", "12:05",
-]  # fmt: skip
+    "112路",
+    "人民路1号",
+    "人民路12号附近",
+    "在3路口等",
+    "一路顺风",
+    "我一路上",
+    "bus at 12:30",
+    "next bus 12:30",
+    "五一路站",
+    "中山二路",
+    "any buses after 11 pm",
+    "in 20 minutes",
+    "within 500 metres",
+    "搭几号车",
+    "12点",
+    "12元",
+    "",
+    "🚌",
+    "12:05",
+]
 
 
 @pytest.fixture(scope="module")
@@ -76,17 +117,48 @@ def test_long_names_serve_where_there_is_no_short_one(build):
     assert index.find(fold("濱海觀光線幾點"))[0].lines == (index.lines[0],)
 
 
-@pytest.mark.parametrize(("kind", "mode"), [(0, "tram"), (1, "metro"), (2, "rail"), (3, "bus"), (4, "ferry"), (11, "bus"), (109, "rail"), (401, "metro"), (700, "bus"), (900, "tram"), (1000, "ferry"), (1700, "bus")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        (0, "tram"),
+        (1, "metro"),
+        (2, "rail"),
+        (3, "bus"),
+        (4, "ferry"),
+        (11, "bus"),
+        (109, "rail"),
+        (401, "metro"),
+        (700, "bus"),
+        (900, "tram"),
+        (1000, "ferry"),
+        (1700, "bus"),
+    ],
+)
 def test_route_types(kind, mode):
     assert mode_of(kind) == mode
 
 
 STOPS = [
-    ("人民广场", "人民广场"), ("人民广场站", "人民广场"), ("人民廣場", "人民广场"), ("renmin guangchang", "人民广场"), ("RenMinGuangChang", "人民广场"),
-    ("People's Square", "人民广场"), ("peoples square", "人民广场"), ("People’s Sq", "人民广场"), ("图书馆", "市图书馆"), ("the library", "市图书馆"),
-    ("科技园北门", "科技园北门"), ("第一人民医院", "市第一人民医院"), ("first peoples hospital", "市第一人民医院"), ("TCM hospital", "市中医院"),
-    ("火车站", "火车站"), ("Railway Station", "火车站"), ("Sports Center", "体育中心"), ("飞机场", "澜川机场"), ("convention center", "会展中心"),
-]  # fmt: skip
+    ("人民广场", "人民广场"),
+    ("人民广场站", "人民广场"),
+    ("人民廣場", "人民广场"),
+    ("renmin guangchang", "人民广场"),
+    ("RenMinGuangChang", "人民广场"),
+    ("People's Square", "人民广场"),
+    ("peoples square", "人民广场"),
+    ("People’s Sq", "人民广场"),
+    ("图书馆", "市图书馆"),
+    ("the library", "市图书馆"),
+    ("科技园北门", "科技园北门"),
+    ("第一人民医院", "市第一人民医院"),
+    ("first peoples hospital", "市第一人民医院"),
+    ("TCM hospital", "市中医院"),
+    ("火车站", "火车站"),
+    ("Railway Station", "火车站"),
+    ("Sports Center", "体育中心"),
+    ("飞机场", "澜川机场"),
+    ("convention center", "会展中心"),
+]
 
 
 @pytest.mark.parametrize(("said", "name"), STOPS)
@@ -98,7 +170,13 @@ def test_stops_and_landmarks_in_free_text(demo, said, name):
 
 @pytest.mark.parametrize(
     ("typo", "name"),
-    [("人民光场", "人民广场"), ("renmin guangchan", "人民广场"), ("libary", "市图书馆"), ("长途气车站", "长途汽车站"), ("Botanicl Garden", "植物园")],
+    [
+        ("人民光场", "人民广场"),
+        ("renmin guangchan", "人民广场"),
+        ("libary", "市图书馆"),
+        ("长途气车站", "长途汽车站"),
+        ("Botanicl Garden", "植物园"),
+    ],
 )
 def test_misspelt_names_rank_first(demo, typo, name):
     assert demo.network.stops.name(demo.network.stops.search(typo)[0].target, "zh") == name
@@ -118,7 +196,8 @@ def test_poles_and_platforms_of_one_name_nearby_are_one_stop(demo):
 
 
 def test_same_name_far_apart_stays_apart(build):
-    stops = "stop_id,stop_name,stop_lat,stop_lon,stop_code\nS1,和平路,29.00,124.50,11\nS2,和平路,29.05,124.50,12\nS3,码头,29.04,124.50,\n"
+    stops = "stop_id,stop_name,stop_lat,stop_lon,stop_code\n"
+    stops += "S1,和平路,29.00,124.50,11\nS2,和平路,29.05,124.50,12\nS3,码头,29.04,124.50,\n"
     index = StopIndex(load_feed(build({"stops.txt": stops})), [], ("zh", "en"))
     assert len(index.groups) == 3
     assert len(index.find_in("和平路")[0].targets) == 2
@@ -128,7 +207,7 @@ def test_same_name_far_apart_stays_apart(build):
 def test_nearest_is_sorted_and_in_metres(demo):
     stops = demo.network.stops
     found = stops.nearest(29.0, 124.5, radius_m=800, limit=5)
-    assert [g.name("zh") for g, _ in found][0] == "人民广场"
+    assert found[0][0].name("zh") == "人民广场"
     assert [m for _, m in found] == sorted(m for _, m in found)
     assert found[-1][1] <= 800
     assert stops.nearest(-29.0, 0.0, radius_m=800, limit=5) == []

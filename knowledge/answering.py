@@ -1,0 +1,360 @@
+"""The answerer: guard → complete → route → search → decide → compose → check, each a named, timed, traced step."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from city.messages import Button, Citation, Reply
+from city.settings import Settings
+from knowledge import texts
+from knowledge.article import Article, ArticleNotFound
+from knowledge.calibration import Calibration
+from knowledge.conversation import Reading, State, common_subject, complete, read
+from knowledge.facets import _PATTERNS
+from knowledge.index import SentenceEncoder
+from knowledge.ranking import Candidate, make_query, search
+from knowledge.snapshot import ArticleRef, Filter, Snapshot
+from knowledge.store import ArticleStore
+from knowledge.text import clean
+
+MAX_CHARS = 600
+MAX_CHOICES = 3
+# Log-odds that the topic spoken of, and an article on what was asked for, gain in a follow-up.
+SAME_TOPIC, SAME_FACET = 2.0, 2.0
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A citizen's message as the dialogue hands it on; `state` is the last `Outcome.state` of the conversation."""
+
+    text: str
+    language: str
+    today: date
+    intent: str | None = None
+    follow_up: bool = False
+    state: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer: replies, the conversation's new state (JSON), the decision, and what each step did.
+
+    `decision` is `answer`, `clarify` or `abstain`.
+    """
+
+    replies: Sequence[Reply]
+    state: dict[str, Any]
+    decision: str
+    steps: list[dict[str, Any]]
+
+
+@dataclass
+class Turn:
+    """What the steps hand on to each other. A step that sets `decision` ends the search for one."""
+
+    question: Question
+    snapshot: Snapshot
+    calibration: Calibration
+    state: State | None
+    text: str = ""
+    language: str = "zh"
+    reading: Reading = Reading(0, ())
+    subject: str = ""
+    threshold: float = 0.5
+    candidates: list[Candidate] = field(default_factory=list)
+    completed: str = ""
+    decision: str = ""
+    why: str = ""
+    article: Article | None = None
+    choices: list[Candidate] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+
+
+class Answerer:
+    """Turns a question into replies from approved articles.
+
+    Args:
+        settings: the city's settings.
+        store: gives the articles' texts.
+        encoder: turns questions into vectors.
+        stop_words: further words that say nothing.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: ArticleStore,
+        encoder: SentenceEncoder,
+        stop_words: frozenset[str] = frozenset(),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.encoder = encoder
+        self.stop_words = stop_words
+        self.clock = clock
+
+    @property
+    def steps(self) -> Sequence[tuple[str, Callable[[Turn], dict[str, Any]]]]:
+        """The steps in their order; each returns what it decided."""
+        return (
+            ("guard", self.guard),
+            ("complete", self.complete),
+            ("route", self.route),
+            ("search", self.search),
+            ("decide", self.decide),
+            ("compose", self.compose),
+            ("check", self.check),
+        )
+
+    def answer(self, question: Question, snapshot: Snapshot, calibration: Calibration) -> Outcome:
+        """Answer one question from one state of the index."""
+        turn = Turn(question, snapshot, calibration, State.from_dict(question.state, self.clock()))
+        trace: list[dict[str, Any]] = []
+        for name, step in self.steps:
+            if turn.decision and name in ("complete", "route", "search", "decide"):
+                continue
+            started = time.perf_counter()
+            record = step(turn)
+            ms = round((time.perf_counter() - started) * 1000, 3)
+            trace.append({"step": f"knowledge.{name}", "ms": ms, **record})
+        return Outcome(turn.replies, self._new_state(turn), turn.decision, trace)
+
+    def guard(self, turn: Turn) -> dict[str, Any]:
+        """Turn away what is no question: nothing, no letter, or pages of text."""
+        turn.text = clean(turn.question.text)
+        turn.language = "en" if turn.question.language == "en" else "zh"
+        if not _LETTER.search(turn.text):
+            turn.decision, turn.why = "clarify", "empty"
+        elif len(turn.text) > MAX_CHARS:
+            turn.decision, turn.why = "clarify", "long"
+        return {"why": turn.why} if turn.why else {}
+
+    def complete(self, turn: Turn) -> dict[str, Any]:
+        """See whether the message leans on the conversation, and on what."""
+        turn.reading = read(turn.text, turn.question.follow_up)
+        state = turn.state
+        if state is not None and turn.snapshot.find(state.article) is None:
+            # The article was withdrawn in the meantime.
+            turn.state = state = None
+        if state is not None:
+            family = self._family(turn, state)
+            titles = tuple(turn.snapshot.facts(ref).title_in(turn.language) for ref in family)
+            turn.subject = common_subject(titles, turn.language)
+            if turn.reading.wanted_language:
+                turn.language = turn.reading.wanted_language
+                ref = family[0]
+                turn.article = self._article(turn, ref)
+                turn.decision, turn.why = "answer", "other language"
+        return {"leaning": turn.reading.leaning, "subject": turn.subject}
+
+    def route(self, turn: Turn) -> dict[str, Any]:
+        """Set how sure an answer must be, by what the language model took the message for."""
+        answer = turn.calibration.answer
+        raised = {"out_of_scope": 0.75, "nlu_fallback": 0.4}.get(turn.question.intent or "", 0.0)
+        turn.threshold = answer + raised * (1 - answer)
+        return {"threshold": round(turn.threshold, 3)}
+
+    def search(self, turn: Turn) -> dict[str, Any]:
+        """Search for the message as it is, and for its completion where it leans on the conversation."""
+        plain = self._find(turn, turn.text)
+        turn.candidates = plain
+        if turn.state is not None and not (plain and plain[0].exact):
+            sure = bool(plain) and plain[0].probability >= turn.threshold
+            if turn.reading.leaning == 2 or (not sure and turn.reading.leaning == 1) or not turn.reading.own_words:
+                self._search_completed(turn, plain)
+        best = turn.candidates[:3]
+        found = [{"article": item.facts.id, "probability": round(item.probability, 3)} for item in best]
+        return {"found": found, "completed": turn.completed}
+
+    def decide(self, turn: Turn) -> dict[str, Any]:
+        """Answer, offer a choice, or say that there is no answer."""
+        best = turn.candidates[0] if turn.candidates else None
+        leans_on_nothing = turn.state is None and turn.reading.leaning == 2 and len(turn.reading.own_words) <= 1
+        if best is None or (leans_on_nothing and not best.exact and turn.question.follow_up):
+            self._decide_without(turn, leans_on_nothing or turn.question.follow_up and turn.state is None)
+        elif leans_on_nothing and not best.exact and best.probability < max(0.9, turn.threshold):
+            self._decide_without(turn, True)
+        elif best.exact:
+            turn.decision, turn.why = "answer", "exact"
+        elif best.probability >= turn.threshold:
+            self._decide_among(turn, best)
+        elif best.probability >= turn.calibration.clarify and turn.question.intent != "out_of_scope":
+            turn.decision, turn.why = "clarify", "maybe"
+            turn.choices = [
+                item for item in turn.candidates if item.probability >= turn.calibration.clarify / 2
+            ][:MAX_CHOICES]
+        else:
+            self._decide_without(turn, False)
+        if turn.decision == "answer" and best is not None and turn.article is None:
+            turn.article = self._article(turn, best.ref)
+        return {"decision": turn.decision, "why": turn.why}
+
+    def compose(self, turn: Turn) -> dict[str, Any]:
+        """Write the reply: the approved text as it stands, with its source and related titles."""
+        language = turn.language
+        if turn.decision == "answer" and turn.article is not None:
+            turn.replies = [self._answer_reply(turn, turn.article)]
+        elif turn.decision == "clarify":
+            buttons = [self._button(turn, item.ref) for item in turn.choices]
+            turn.replies = [Reply(texts.say(turn.why, language), "clarify", buttons=buttons)]
+        else:
+            department = ""
+            if turn.candidates and turn.candidates[0].probability >= turn.calibration.clarify / 2:
+                contact = self._article(turn, turn.candidates[0].ref).contact
+                department = contact.get(language) or next(iter(contact.values()), "")
+            if turn.why == "unknown_about":
+                first = texts.say("unknown_about", language, title=turn.subject)
+            else:
+                first = texts.say("unknown", language)
+            turn_to = texts.where_to_turn(self.settings.contact, language, department)
+            turn.replies = [Reply(f"{first}\n\n{turn_to}", "fallback")]
+        return {"source": turn.replies[0].source, "buttons": len(turn.replies[0].buttons)}
+
+    def check(self, turn: Turn) -> dict[str, Any]:
+        """Let only what may be said leave: a public article that is true today, with its text unchanged."""
+        article = turn.article
+        if turn.decision != "answer" or article is None:
+            return {"passed": True}
+        text = turn.replies[0].text
+        if article.is_valid_on(turn.question.today) and any(text.endswith(item) for item in article.answer.values()):
+            return {"passed": True}
+        turn.decision, turn.why, turn.article = "abstain", "not current", None
+        self.compose(turn)
+        return {"passed": False}
+
+    def _find(self, turn: Turn, text: str, also: Sequence[ArticleRef] = ()) -> list[Candidate]:
+        query = make_query(text, turn.language, turn.snapshot, self.encoder, self.stop_words)
+        condition = Filter(day=turn.question.today)
+        return search(query, turn.snapshot, condition, turn.calibration, also=also)
+
+    def _search_completed(self, turn: Turn, plain: Sequence[Candidate]) -> None:
+        state = turn.state
+        assert state is not None
+        family = self._family(turn, state)
+        turn.completed = complete(turn.text, turn.subject)
+        found = self._find(turn, turn.completed, family)
+        asked = {name for name, pattern in _PATTERNS.items() if pattern.search(turn.text)} - {"how-to"}
+        own = {item.ref: item.probability for item in plain}
+        scored = []
+        for item in found:
+            score = _logit(max(item.probability, own.get(item.ref, 0.0)))
+            if item.facts.topic == state.topic:
+                score += SAME_TOPIC
+                if asked & item.facts.facets:
+                    score += SAME_FACET
+                elif asked and self._mentions(turn, item.ref, asked):
+                    score += SAME_FACET / 2
+                elif asked:
+                    score -= SAME_FACET
+            scored.append((score, item))
+        # What stands alone as well as the completed question does is a new topic.
+        for item in plain[:3]:
+            if item.facts.topic != state.topic and turn.reading.own_words:
+                penalty = SAME_TOPIC if turn.reading.leaning == 2 else 0.0
+                scored.append((_logit(item.probability) - penalty, item))
+        best: dict[ArticleRef, tuple[float, Candidate]] = {}
+        for score, item in scored:
+            if item.ref not in best or best[item.ref][0] < score:
+                best[item.ref] = (score, item)
+        ordered = sorted(best.values(), key=lambda pair: -pair[0])
+        turn.candidates = [
+            Candidate(item.ref, item.facts, 1 / (1 + math.exp(-score)), False, item.features) for score, item in ordered
+        ]
+
+    def _decide_among(self, turn: Turn, best: Candidate) -> None:
+        rivals = [
+            item
+            for item in turn.candidates[1:]
+            if _logit(best.probability) - _logit(item.probability) < turn.calibration.close
+            and item.probability >= turn.calibration.clarify
+        ]
+        strangers = [item for item in rivals if item.facts.topic != best.facts.topic or not best.facts.topic]
+        bare = not turn.completed and turn.reading.leaning == 0 and not _asks(turn.text)
+        if strangers or (rivals and bare):
+            turn.decision, turn.why = "clarify", "which"
+            turn.choices = [best, *([*strangers, *rivals] if not bare else rivals)][:MAX_CHOICES]
+            turn.choices = list({item.ref: item for item in turn.choices}.values())
+        else:
+            turn.decision, turn.why = "answer", "found"
+
+    def _decide_without(self, turn: Turn, about_nothing: bool) -> None:
+        if about_nothing and turn.state is None:
+            turn.decision, turn.why = "clarify", "about_what"
+        else:
+            turn.decision = "abstain"
+            turn.why = "unknown_about" if turn.completed and turn.reading.leaning == 2 else "unknown"
+
+    def _answer_reply(self, turn: Turn, article: Article) -> Reply:
+        language = turn.language
+        text = article.answer.get(language)
+        if not text:
+            other = article.languages[0]
+            text = f"{texts.say(f'only_{other}', language)}\n\n{article.answer[other]}"
+        citation = Citation(article.id, article.title_in(language), self._url(article))
+        related = [self._button(turn, ref) for ref in self._related(turn, article)]
+        return Reply(text, "knowledge", citations=(citation,), buttons=related)
+
+    def _related(self, turn: Turn, article: Article) -> list[ArticleRef]:
+        mask = turn.snapshot.masks(Filter(day=turn.question.today))
+        refs = [ref for ref in turn.snapshot.family(article.topic)]
+        refs += [
+            item.ref
+            for item in turn.candidates
+            if item.facts.category == article.category and item.probability >= turn.calibration.clarify
+        ]
+        wanted = [
+            ref for ref in dict.fromkeys(refs) if turn.snapshot.facts(ref).id != article.id and mask[ref[0]][ref[1]]
+        ]
+        return wanted[:MAX_CHOICES]
+
+    def _button(self, turn: Turn, ref: ArticleRef) -> Button:
+        title = turn.snapshot.facts(ref).title_in(turn.language)
+        return Button(title, title)
+
+    def _url(self, article: Article) -> str:
+        pattern = self.settings.knowledge.article_url
+        return article.source_url or (pattern.replace("{id}", article.id) if pattern else "")
+
+    def _article(self, turn: Turn, ref: ArticleRef) -> Article:
+        facts = turn.snapshot.facts(ref)
+        try:
+            return self.store.version(facts.id, facts.version)
+        except ArticleNotFound:  # erased from the store by hand; the index follows within a second
+            return Article(facts.id, dict(facts.titles), answer={})
+
+    def _mentions(self, turn: Turn, ref: ArticleRef, asked: set[str]) -> bool:
+        answer = self._article(turn, ref).answer.get(turn.language, "")
+        return any(_PATTERNS[facet].search(answer) for facet in asked)
+
+    def _family(self, turn: Turn, state: State) -> list[ArticleRef]:
+        """Return the articles of the topic spoken of, the last answer's first."""
+        first = turn.snapshot.find(state.article)
+        assert first is not None
+        return list(dict.fromkeys([first, *turn.snapshot.family(state.topic)]))
+
+    def _new_state(self, turn: Turn) -> dict[str, Any]:
+        now = self.clock()
+        if turn.decision == "answer" and turn.article is not None:
+            article = turn.article
+            return State(article.id, article.topic, turn.completed or turn.text, turn.language, now).to_dict()
+        if turn.state is not None:
+            return turn.state.to_dict()
+        return {}
+
+
+def _asks(text: str) -> bool:
+    return any(pattern.search(text) for pattern in _PATTERNS.values())
+
+
+def _logit(probability: float) -> float:
+    p = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(p / (1 - p))

@@ -1,0 +1,124 @@
+"""Turns search features into the probability that an article answers the question, and finds the thresholds.
+
+A ridge logistic regression over (question, candidate) pairs; Platt (1999) in several variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Weights and thresholds; kept as JSON in the index's manifest.
+
+    `answer`: from this probability on an article is given as the answer; `clarify`: from here on its title is offered;
+    `close`: two articles are ambiguous when their probabilities' log-odds differ by less.
+    """
+
+    features: Sequence[str]
+    mean: Sequence[float]
+    scale: Sequence[float]
+    weights: Sequence[float]
+    bias: float
+    answer: float
+    clarify: float
+    close: float
+    questions: int = 0
+    source: str = ""
+
+    def probabilities(self, features: Floats) -> Floats:
+        """Return the probability of every row of (n, features)."""
+        scaled = (features - np.asarray(self.mean)) / np.asarray(self.scale)
+        return np.asarray(1 / (1 + np.exp(-np.clip(scaled @ np.asarray(self.weights) + self.bias, -30, 30))))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**vars(self), "features": list(self.features)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | None, features: Sequence[str]) -> Calibration | None:
+        """Read the JSON form; `None` when there is none, or it was made for other features."""
+        if not data or list(data.get("features", ())) != list(features):
+            return None
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One calibration question: its candidates' features, and which of them answer it (none: unanswerable)."""
+
+    features: Floats
+    relevant: npt.NDArray[np.bool_]
+
+
+def fit(
+    examples: Sequence[Example], feature_names: Sequence[str], *, source: str = "", false_abstention: float = 0.04
+) -> Calibration:
+    """Fit a calibration.
+
+    Args:
+        examples: answerable and unanswerable questions.
+        feature_names: names of the columns.
+        source: where the questions came from, for the record.
+        false_abstention: share of answerable questions, found at rank one, that may be left unanswered.
+
+    Raises:
+        ValueError: when there are no answerable or no unanswerable questions.
+    """
+    examples = [example for example in examples if len(example.features)]
+    answerable = [example for example in examples if example.relevant.any()]
+    unanswerable = [example for example in examples if not example.relevant.any()]
+    if not answerable or not unanswerable:
+        raise ValueError("calibration needs questions with an answer among the candidates, and some without")
+    x = np.concatenate([example.features for example in examples])
+    y = np.concatenate([example.relevant for example in examples]).astype(float)
+    mean, scale = x.mean(axis=0), x.std(axis=0)
+    scale = np.where(scale < 1e-6, 1.0, scale)
+    weights, bias = _logistic((x - mean) / scale, y, ridge=1.0)
+    calibration = Calibration(
+        tuple(feature_names), mean.tolist(), scale.tolist(), weights.tolist(), bias, 0.5, 0.2, 0.5, len(examples), source
+    )
+    right, wrong = _tops(calibration, answerable), _tops(calibration, unanswerable)
+    answer = _threshold(right, wrong, false_abstention)
+    data = {**vars(calibration), "answer": answer, "clarify": max(0.25 * answer, float(np.quantile(wrong, 0.6)))}
+    data["clarify"] = min(data["clarify"], 0.8 * answer)
+    return Calibration(**data)
+
+
+def _tops(calibration: Calibration, examples: Sequence[Example]) -> Floats:
+    return np.asarray([calibration.probabilities(example.features).max() for example in examples])
+
+
+def _threshold(right: Floats, wrong: Floats, false_abstention: float) -> float:
+    """Return the threshold with the fewest errors of both kinds, within the allowed share of false abstentions."""
+    choices = np.unique(np.concatenate([right, wrong, [0.5]]))
+    missed = (right[:, None] < choices).mean(axis=0)
+    given = (wrong[:, None] >= choices).mean(axis=0)
+    allowed = missed <= false_abstention
+    cost = np.where(allowed, given + missed, np.inf)
+    best = choices[np.flatnonzero(cost == cost.min())]
+    return float(np.clip(np.median(best), 0.02, 0.98))
+
+
+def _logistic(x: Floats, y: Floats, ridge: float) -> tuple[Floats, float]:
+    """Newton's method on the penalised log-likelihood; the bias is not penalised."""
+    design = np.column_stack([x, np.ones(len(x))])
+    penalty = np.append(np.full(x.shape[1], ridge), 0.0)
+    beta = np.zeros(design.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
+        gradient = design.T @ (y - p) - penalty * beta
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + np.diag(penalty + 1e-9)
+        step = np.linalg.solve(hessian, gradient)
+        beta += step
+        if np.abs(step).max() < 1e-6:
+            break
+    return beta[:-1], float(beta[-1])

@@ -1,0 +1,228 @@
+"""Hybrid search: dense and lexical lists fused by reciprocal rank, then a probability for every candidate.
+
+Fusion: Cormack, Clarke & Büttcher, "Reciprocal Rank Fusion" (SIGIR 2009).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from knowledge.calibration import Calibration
+from knowledge.catalogue import ArticleFacts
+from knowledge.facets import asked_facets
+from knowledge.index import SentenceEncoder
+from knowledge.snapshot import ArticleRef, DenseHit, Filter, Snapshot
+from knowledge.text import clean, search_words
+
+PIECES, ARTICLES = 60, 30
+CANDIDATES = 12
+RRF_K = 20
+_OTHER = {"zh": "en", "en": "zh"}
+
+FEATURES = (
+    "question",
+    "passage",
+    "crossing",
+    "dense",
+    "dense_lead",
+    "support",
+    "coverage",
+    "coverage_lead",
+    "lexical",
+    "lexical_lead",
+    "facets",
+    "facets_missing",
+    "few_words",
+    "only_other",
+    "dense_x_coverage",
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question ready for searching."""
+
+    text: str
+    language: str
+    vector: npt.NDArray[np.float32]
+    terms: Mapping[str, float]
+    facets: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An article that may answer, with its probability and what speaks for it."""
+
+    ref: ArticleRef
+    facts: ArticleFacts
+    probability: float
+    exact: bool = False
+    features: Mapping[str, float] = field(default_factory=dict)
+
+
+def make_query(
+    text: str, language: str, snapshot: Snapshot, encoder: SentenceEncoder, stop_words: frozenset[str] = frozenset()
+) -> Query:
+    """Encode a question and weigh its words."""
+    text = clean(text)
+    words = dict.fromkeys(search_words(text, stop_words))
+    return Query(
+        text=text,
+        language=language,
+        vector=encoder.encode_one(text),
+        terms={word: snapshot.lexical.idf(word) for word in words},
+        facets=asked_facets(text),
+    )
+
+
+def search(
+    query: Query,
+    snapshot: Snapshot,
+    condition: Filter,
+    calibration: Calibration,
+    *,
+    mode: str = "hybrid",
+    also: Sequence[ArticleRef] = (),
+    limit: int = CANDIDATES,
+) -> list[Candidate]:
+    """Return the articles that may answer, likeliest first.
+
+    Args:
+        query: the question.
+        snapshot: the index.
+        condition: which articles may be found.
+        calibration: turns features into a probability.
+        mode: `hybrid`, or `dense` or `lexical` for that list alone, in its own order (for comparisons).
+        also: articles to consider even when neither list names them.
+        limit: how many.
+    """
+    masks = snapshot.masks(condition)
+    exact = dict.fromkeys(snapshot.exact(query.text, masks))
+    dense: dict[str, list[DenseHit]] = {"zh": [], "en": []}
+    lexical: list[tuple[int, int, float]] = []
+    if mode != "lexical":
+        dense = {language: snapshot.dense(query.vector, language, PIECES, masks) for language in dense}
+    if mode != "dense":
+        lexical = snapshot.lexical.search(query.terms, ARTICLES, masks)
+    table = _Evidence(dense, lexical, query, snapshot)
+    refs = [ref for ref in table.fused(limit) if ref not in exact]
+    refs = [*exact, *refs, *(ref for ref in also if ref not in refs and ref not in exact and masks[ref[0]][ref[1]])]
+    if not refs:
+        return []
+    if mode != "hybrid":
+        scores = table.single(mode)
+        refs.sort(key=lambda ref: -scores.get(ref, 0.0))
+        return [Candidate(ref, snapshot.facts(ref), scores.get(ref, 0.0)) for ref in refs]
+    features = table.features(refs)
+    probabilities = calibration.probabilities(features)
+    candidates = [
+        Candidate(
+            ref,
+            snapshot.facts(ref),
+            1.0 if ref in exact else float(probability),
+            ref in exact,
+            dict(zip(FEATURES, row.tolist(), strict=True)),
+        )
+        for ref, probability, row in zip(refs, probabilities, features, strict=True)
+    ]
+    return sorted(candidates, key=lambda candidate: (not candidate.exact, -candidate.probability))
+
+
+class _Evidence:
+    """What the lists say about each article."""
+
+    def __init__(
+        self,
+        dense: Mapping[str, Sequence[DenseHit]],
+        lexical: Sequence[tuple[int, int, float]],
+        query: Query,
+        snapshot: Snapshot,
+    ) -> None:
+        self.query, self.snapshot = query, snapshot
+        self.lists: list[list[ArticleRef]] = []
+        self.best: dict[tuple[ArticleRef, str], float] = {}
+        self.near: dict[ArticleRef, list[float]] = {}
+        self.floor = {"question": 0.0, "passage": 0.0, "crossing": 0.0}
+        for language, hits in dense.items():
+            own = language == query.language
+            for hit in hits:
+                name = "crossing" if not own else "passage" if hit.kind == "passage" else "question"
+                key = (hit.article, name)
+                self.best[key] = max(self.best.get(key, -1.0), hit.cosine)
+                if own:
+                    self.near.setdefault(hit.article, []).append(hit.cosine)
+            if hits:
+                # An article that is not in the list is at most as near as the last of it.
+                for name in ("question", "passage") if own else ("crossing",):
+                    self.floor[name] = hits[-1].cosine
+            self.lists.append(list(dict.fromkeys(hit.article for hit in hits)))
+        self.bm25 = {(segment, article): score for segment, article, score in lexical}
+        self.lists.append(list(self.bm25))
+
+    def fused(self, limit: int) -> list[ArticleRef]:
+        """Return the articles by reciprocal rank."""
+        scores: dict[ArticleRef, float] = {}
+        for ranked in self.lists:
+            for rank, ref in enumerate(ranked):
+                scores[ref] = scores.get(ref, 0.0) + 1 / (RRF_K + rank)
+        return sorted(scores, key=lambda ref: -scores[ref])[:limit]
+
+    def single(self, mode: str) -> dict[ArticleRef, float]:
+        """Return the scores of one list."""
+        if mode == "lexical":
+            return self.bm25
+        scores: dict[ArticleRef, float] = {}
+        for (ref, _), cosine in self.best.items():
+            scores[ref] = max(scores.get(ref, -1.0), cosine)
+        return scores
+
+    def features(self, refs: Sequence[ArticleRef]) -> npt.NDArray[np.float64]:
+        """Return (refs, FEATURES)."""
+        query, snapshot = self.query, self.snapshot
+        question, passage, crossing = (
+            np.asarray([self.best.get((ref, name), self.floor[name]) for ref in refs])
+            for name in ("question", "passage", "crossing")
+        )
+        dense = np.maximum(np.maximum(question, passage), crossing)
+        support = np.asarray([_mean_of_best(self.near.get(ref, []), self.floor["question"]) for ref in refs])
+        coverage = snapshot.lexical.coverage(query.terms, list(refs)).astype(float)
+        bm25 = np.asarray([self.bm25.get(ref, 0.0) for ref in refs])
+        facts = [snapshot.facts(ref) for ref in refs]
+        asked = query.facets - {"how-to"}
+        return np.column_stack(
+            [
+                question,
+                passage,
+                crossing,
+                dense,
+                _lead(dense),
+                support,
+                coverage,
+                _lead(coverage),
+                bm25 / (bm25 + 20.0),
+                _lead(bm25 / max(bm25.max(), 1e-6)),
+                [len(asked & item.facets) / len(asked) if asked else 0.0 for item in facts],
+                [float(bool(asked) and not asked & item.facets) for item in facts],
+                np.full(len(refs), 1.0 / (1.0 + len(query.terms))),
+                [float(query.language not in item.languages) for item in facts],
+                dense * coverage,
+            ]
+        )
+
+
+def _lead(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return how far each value lies above the best of the others."""
+    if len(values) < 2:
+        return values.astype(float)
+    first, second = np.sort(values)[::-1][:2]
+    return np.where(values == first, values - second, values - first)
+
+
+def _mean_of_best(cosines: Sequence[float], floor: float) -> float:
+    best = [*cosines[:3], floor, floor, floor][:3]
+    return sum(best) / 3

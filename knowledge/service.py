@@ -1,0 +1,191 @@
+"""The knowledge base as one object: opened once in a process, asked from any thread, edited in place."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from city.settings import Settings
+from knowledge.answering import Answerer, Outcome, Question
+from knowledge.article import Article
+from knowledge.calibrating import calibrate
+from knowledge.calibration import Calibration
+from knowledge.importing import ImportReport, Progress, sync_folder
+from knowledge.index import Index, SentenceEncoder
+from knowledge.ranking import FEATURES, Candidate, make_query, search
+from knowledge.snapshot import Filter, Snapshot
+from knowledge.store import ArticleStore, Summary, VersionRecord
+from knowledge.text import warm_up
+from knowledge.vectors import make_vector_store
+
+__all__ = ["KnowledgeService", "Outcome", "Question"]
+
+# How often a process looks for edits made by others.
+FOLLOW_SECONDS = 0.25
+
+
+class KnowledgeService:
+    """Answers questions from the city's articles. Use `open`; `close` when done. Safe to share between threads."""
+
+    def __init__(self, settings: Settings, store: ArticleStore, index: Index, answerer: Answerer) -> None:
+        self.settings = settings
+        self.store = store
+        self.index = index
+        self.answerer = answerer
+        self.import_report = ImportReport()
+        self._calibration: tuple[Snapshot, Calibration] | None = None
+        self._stop = threading.Event()
+        self._follower: threading.Thread | None = None
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        progress: Callable[[str, int, int], None] | None = None,
+        encoder: SentenceEncoder | None = None,
+        follow: bool = True,
+    ) -> KnowledgeService:
+        """Open the knowledge base below the data directory; import articles and build the index where needed.
+
+        Articles are taken over when their files are new or changed; an article that staff have edited stays as it is.
+
+        Args:
+            settings: the city's settings.
+            progress: told what is done, how many of how many.
+            encoder: turns texts into vectors; `None` loads the base of `models.base`.
+            follow: keep up with edits of other processes.
+
+        Raises:
+            ArticleError: when the article folder does not exist.
+            DatabaseError: when the store cannot be opened.
+            EncoderError: when the base cannot be loaded.
+            IndexError_: when another process has been writing the index for too long.
+        """
+        warm_up()
+        folder = settings.data / "knowledge"
+        store = ArticleStore(settings.knowledge.store_url or f"sqlite:///{folder / 'articles.db'}")
+        encoder = encoder or _load_encoder(settings)
+        vectors = make_vector_store(settings.knowledge.vector_store, folder / "index" / "vectors", encoder.dimension)
+        index = Index(folder / "index", store, encoder, vectors, settings.knowledge.stop_words)
+        service = cls(settings, store, index, Answerer(settings, store, encoder, index.stop_words))
+        articles = settings.path(settings.knowledge.articles)
+        service.import_report = sync_folder(store, articles, prune=True, progress=progress)
+        index.catch_up(progress, wait_s=600)
+        service._ensure_calibration(progress)
+        if follow:
+            service._follower = threading.Thread(target=service._follow, name="knowledge-follow", daemon=True)
+            service._follower.start()
+        return service
+
+    def close(self) -> None:
+        """Stop following and close the store."""
+        self._stop.set()
+        if self._follower is not None:
+            self._follower.join(timeout=10)
+        self.store.close()
+
+    def ready(self) -> bool:
+        """Whether questions can be answered."""
+        return self.index.is_open and not self._stop.is_set()
+
+    def answer(self, question: Question) -> Outcome:
+        """Answer one question; see `Answerer`."""
+        snapshot = self.index.snapshot
+        return self.answerer.answer(question, snapshot, self.calibration_of(snapshot))
+
+    def search(
+        self, text: str, language: str, *, condition: Filter | None = None, mode: str = "hybrid", limit: int = 10
+    ) -> list[Candidate]:
+        """Return the articles found for a text, likeliest first; for staff, tests and evaluation."""
+        snapshot = self.index.snapshot
+        query = make_query(text, language, snapshot, self.index.encoder, self.index.stop_words)
+        found = search(query, snapshot, condition or Filter(), self.calibration_of(snapshot), mode=mode)
+        return found[:limit]
+
+    def calibration_of(self, snapshot: Snapshot) -> Calibration:
+        """Return the calibration stored with a state of the index."""
+        cached = self._calibration
+        if cached is not None and cached[0] is snapshot:
+            return cached[1]
+        calibration = Calibration.from_dict(snapshot.calibration, FEATURES)
+        if calibration is None:
+            calibration = cached[1] if cached is not None else self.calibrate()
+        self._calibration = (snapshot, calibration)
+        return calibration
+
+    # Editing; each change can be searched when the call returns, in other processes within a second.
+
+    def save(self, article: Article, *, author: str, base_version: int | None, comment: str = "") -> Article:
+        """Save a draft; see `ArticleStore.save`."""
+        return self.store.save(article, author=author, base_version=base_version, comment=comment)
+
+    def publish(self, article: Article, *, author: str, base_version: int | None, comment: str = "") -> Article:
+        """Save and publish at once; see `ArticleStore.publish`."""
+        saved = self.store.publish(article, author=author, base_version=base_version, comment=comment)
+        self.index.catch_up()
+        return saved
+
+    def set_status(self, article_id: str, status: str, *, author: str, base_version: int | None = None) -> Article:
+        """Send a draft to review, publish or archive it; see `ArticleStore.set_status`."""
+        article = self.store.set_status(article_id, status, author=author, base_version=base_version)
+        self.index.catch_up()
+        return article
+
+    def rollback(self, article_id: str, version: int, *, author: str, base_version: int | None = None) -> Article:
+        """Go back to an older version; see `ArticleStore.rollback`."""
+        article = self.store.rollback(article_id, version, author=author, base_version=base_version)
+        self.index.catch_up()
+        return article
+
+    def get(self, article_id: str, version: int | None = None) -> Article:
+        """Return an article; see `ArticleStore.get`."""
+        return self.store.get(article_id, version)
+
+    def list(self, **conditions: Any) -> Sequence[Summary]:
+        """Return articles; see `ArticleStore.list`."""
+        return self.store.list(**conditions)
+
+    def history(self, article_id: str) -> Sequence[VersionRecord]:
+        """Return an article's versions; see `ArticleStore.history`."""
+        return self.store.history(article_id)
+
+    def reindex(self, progress: Progress | None = None) -> None:
+        """Build the index and its calibration anew; the old one answers until then."""
+        self.index.rebuild(progress)
+        self.calibrate(progress)
+
+    def calibrate(self, progress: Progress | None = None) -> Calibration:
+        """Compute the calibration from the questions beside the article folder, and store it with the index."""
+        folder = self.calibration_folder
+        calibration = calibrate(self.index, folder, progress=progress)
+        self.index.set_calibration(calibration.to_dict())
+        return calibration
+
+    @property
+    def calibration_folder(self) -> Path:
+        """The folder with calibration questions: `calibration` beside the article folder."""
+        return self.settings.path(self.settings.knowledge.articles).parent / "calibration"
+
+    def _ensure_calibration(self, progress: Progress | None) -> None:
+        if Calibration.from_dict(self.index.snapshot.calibration, FEATURES) is None:
+            self.calibrate(progress)
+
+    def _follow(self) -> None:
+        while not self._stop.wait(FOLLOW_SECONDS):
+            try:
+                self.index.catch_up(wait_s=0.05)
+            except Exception:
+                # The state at hand goes on answering; the next round tries again.
+                continue
+
+
+def _load_encoder(settings: Settings) -> SentenceEncoder:
+    from nlp.encoder import Encoder
+
+    encoder: SentenceEncoder = Encoder.load(
+        settings.path(settings.models.base), threads=settings.models.threads
+    )
+    return encoder
