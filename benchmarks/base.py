@@ -72,15 +72,15 @@ def resident_mb() -> float:
     )
 
 
-def embeddings(work: Path, nlu: Path) -> dict[str, Scores]:
+def embeddings(work: Path, nlu: Path, wanted: list[str]) -> dict[str, Scores]:
     """Measure USE, MiniLM, the torch student and the shipped int8 graph by the same yardsticks."""
-    from training.base.evaluate import Yardsticks, in_batches
+    from training.base.evaluate import Embed, Yardsticks, in_batches
     from training.base.student import embed, load_student
     from training.base.teachers import MiniLmTeacher, UseTeacher
 
     yardsticks = Yardsticks(work, nlu)
     student, encoder = load_student(BASE_DIR), Encoder.load(BASE_DIR, threads=2)
-    models: dict[str, Callable[[list[str]], np.ndarray]] = {
+    models: dict[str, Embed] = {
         "USE (teacher)": in_batches(UseTeacher().encode),
         "MiniLM": in_batches(MiniLmTeacher().encode),
         "base": lambda texts: embed(student, texts),
@@ -89,6 +89,8 @@ def embeddings(work: Path, nlu: Path) -> dict[str, Scores]:
     }
     results = {}
     for name, model in models.items():
+        if wanted and name not in wanted:
+            continue
         started = time.perf_counter()
         results[name] = yardsticks.all(model)
         logging.info("%s measured in %.0f s", name, time.perf_counter() - started)
@@ -165,13 +167,18 @@ def main() -> None:
     parser.add_argument("--report", type=Path, default=Path(__file__).with_suffix(".md"))
     parser.add_argument("--finetune", action="store_true", help="also fine-tune whole models (minutes)")
     parser.add_argument("--speed-only", action="store_true", help="measure speed and size only")
+    parser.add_argument(
+        "--models", nargs="*", default=[], help="measure only these; keep the others' last scores"
+    )
+    parser.add_argument("--threads", type=int, default=0, help="torch threads")
     options = parser.parse_args()
+    _set_threads(options.threads)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     kept = options.work / "benchmark.json"
     results: dict[str, Scores] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     texts = (options.work / "distractors.zh.txt").read_text(encoding="utf-8").splitlines()[:2000]
     if not options.speed_only:
-        for name, scores in embeddings(options.work, options.nlu).items():
+        for name, scores in embeddings(options.work, options.nlu, options.models).items():
             results.setdefault(name, {}).update(scores)
     if options.finetune:
         for name, scores in fine_tuning(options.nlu).items():
@@ -181,6 +188,13 @@ def main() -> None:
     conditions = f"Encoder {Encoder.load(BASE_DIR).fingerprint}; command: `{' '.join(['python -m benchmarks.base', *_shown()])}`."
     options.report.write_text(report(results, timing, conditions), encoding="utf-8")
     logging.info("wrote %s", options.report.name)
+
+
+def _set_threads(count: int) -> None:
+    if count:
+        import torch
+
+        torch.set_num_threads(count)
 
 
 def _shown() -> list[str]:

@@ -19,6 +19,7 @@ from rasa.core.agent import Agent  # noqa: E402
 from rasa.core.channels.channel import UserMessage  # noqa: E402
 from rasa.core.lock_store import InMemoryLockStore, LockStore  # noqa: E402
 from rasa.core.processor import MessageProcessor  # noqa: E402
+from rasa.shared.constants import DEFAULT_NLU_FALLBACK_INTENT_NAME  # noqa: E402
 from rasa.shared.core.constants import ACTION_LISTEN_NAME  # noqa: E402
 from rasa.shared.core.domain import Domain  # noqa: E402
 from rasa.shared.core.events import ActionExecuted, SessionStarted, SlotSet, UserUttered  # noqa: E402
@@ -175,6 +176,9 @@ class Brain:
             await processor._handle_message_with_tracker(user, tracker)
             tracker = await processor.run_action_extract_slots(collector, tracker)
             await processor._run_prediction_loop(collector, tracker)
+            if tracker.latest_action_name != ACTION_LISTEN_NAME:
+                # The loop was cut off at its limit; without this the next message would find it still running.
+                tracker.update(ActionExecuted(ACTION_LISTEN_NAME), processor.domain)
             record["actions"] = _actions_of_turn(tracker)
         with trace.step("store"):
             await processor.save_tracker(tracker)
@@ -197,7 +201,11 @@ class Brain:
                 "message_id": message.message_id,
             },
         )
-        return user, self._processor._parse_message_with_graph(user, tracker)
+        parse = self._processor._parse_message_with_graph(user, tracker)
+        if parse["intent"].get("name") not in self._processor.domain.intents:
+            # No rule can answer an intent that the dialogue does not know, say of a newer language model.
+            parse["intent"] = {"name": DEFAULT_NLU_FALLBACK_INTENT_NAME, "confidence": 1.0}
+        return user, parse
 
     def _name_city(self, tracker: DialogueStateTracker, language: str) -> None:
         assert self._processor is not None

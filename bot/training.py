@@ -6,7 +6,7 @@ import io
 import os
 import tempfile
 import warnings
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -47,8 +47,6 @@ def train_dialogue(models_dir: Path, bot_dir: Path = BOT_DIR) -> Path:
 
     patches.keep_tensorflow_out()
     patches.apply()
-    # Rasa draws a dozen bars of milliseconds each; the caller shows one state for the whole.
-    os.environ.setdefault("TQDM_DISABLE", "1")
     import rasa.model_training
     from rasa.shared.exceptions import RasaException
 
@@ -57,7 +55,8 @@ def train_dialogue(models_dir: Path, bot_dir: Path = BOT_DIR) -> Path:
     models_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models_dir, prefix=".training-") as work:
         try:
-            with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            # Rasa draws a dozen bars of milliseconds each; the caller shows one state for the whole.
+            with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
                 warnings.simplefilter("ignore")
                 result = rasa.model_training.train(
                     domain=str(bot_dir / "domain"),

@@ -40,6 +40,11 @@ FEATURES = (
     "few_words",
     "only_other",
     "dense_x_coverage",
+    "above_rest",
+    "missing_word",
+    "unknown_words",
+    "passage_lead",
+    "question_lead",
 )
 
 
@@ -211,8 +216,33 @@ class _Evidence:
                 np.full(len(refs), 1.0 / (1.0 + len(query.terms))),
                 [float(query.language not in item.languages) for item in facts],
                 dense * coverage,
+                dense - max(self.floor.values()),
+                self._missing(refs),
+                np.full(len(refs), self._unknown()),
+                _lead(passage),
+                _lead(question),
             ]
         )
+
+
+    def _missing(self, refs: Sequence[ArticleRef]) -> npt.NDArray[np.float64]:
+        """Return the weight of the weightiest word that an article lacks, as a share of the query's weightiest."""
+        lexical, terms = self.snapshot.lexical, self.query.terms
+        out = np.zeros(len(refs))
+        if not terms:
+            return out
+        heaviest = max(terms.values())
+        for term, weight in terms.items():
+            lacks = lexical.coverage({term: 1.0}, list(refs)) == 0
+            out[lacks] = np.maximum(out[lacks], weight / heaviest)
+        return out
+
+    def _unknown(self) -> float:
+        """Return which share of the query's weight no article has."""
+        terms = self.query.terms
+        total = sum(terms.values())
+        lexical = self.snapshot.lexical
+        return sum(weight for term, weight in terms.items() if not lexical.knows(term)) / total if total else 1.0
 
 
 def _lead(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

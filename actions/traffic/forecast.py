@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
+from threadpoolctl import threadpool_limits
 
 from actions.traffic.errors import ForecastError
 
@@ -91,12 +92,14 @@ class FlowModel:
             self._model = (
                 Ridge(alpha=3.0)
                 if self.method == "ridge"
-                else HistGradientBoostingRegressor(max_iter=80, max_depth=4, learning_rate=0.08, loss="absolute_error")
+                else HistGradientBoostingRegressor(max_iter=60, max_depth=4, learning_rate=0.1)
             )
             cut = int(len(y) * 0.8)
-            self._model.fit(x[:cut], y[:cut])
-            rest = y[cut:] - self._model.predict(x[cut:])
-            self._model.fit(x, y)
+            # One thread: OpenMP threads that spin on a busy machine make boosting a hundred times slower.
+            with threadpool_limits(limits=1):
+                self._model.fit(x[:cut], y[:cut])
+                rest = y[cut:] - self._model.predict(x[cut:])
+                self._model.fit(x, y)
         else:
             rest = (self._deviations / self._relative(self._deviations.index)).to_numpy()
         self._band = (float(np.quantile(rest, 0.1)), float(np.quantile(rest, 0.9)))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from actions import answers
 from bot.brain import Brain, BrainConfig
 from bot.training import BOT_DIR, train_dialogue
+from city.settings import load_settings
+from knowledge.service import KnowledgeService
+
+ROOT = BOT_DIR.parent
 
 NAMES = {
     "zh": {"city": "测试市", "assistant": "小测", "hotline": "999", "emergency_numbers": "110"},
@@ -51,8 +56,23 @@ def small_model(small_project: Path, tmp_path_factory: pytest.TempPathFactory) -
     return train_dialogue(tmp_path_factory.mktemp("models"), small_project)
 
 
+@pytest.fixture(scope="session")
+def knowledge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnowledgeService]:
+    """The real knowledge base with the library's articles only."""
+    folder = tmp_path_factory.mktemp("knowledge")
+    shutil.copytree(ROOT / "knowledge" / "articles" / "library", folder / "articles")
+    text = (ROOT / "city.yml").read_text("utf-8")
+    text = text.replace(": nlp/base", f": {ROOT / 'nlp/base'}").replace(": knowledge/articles", ": articles")
+    (folder / "city.yml").write_text(text, "utf-8")
+    service = KnowledgeService.open(load_settings(folder / "city.yml"))
+    answers.configure(service)
+    yield service
+    answers.configure(None)
+    service.close()
+
+
 @pytest.fixture
-async def brain(small_model: Path, tmp_path: Path) -> AsyncIterator[Brain]:
+async def brain(small_model: Path, tmp_path: Path, knowledge: KnowledgeService) -> AsyncIterator[Brain]:
     """A loaded brain with an empty conversation store."""
     made = Brain(BrainConfig(small_model, f"sqlite:///{tmp_path / 'conversations.db'}", names=NAMES))
     made.load()

@@ -158,7 +158,7 @@ def test_export_caches_by_content(settings: BaseSettings, tmp_path: Path) -> Non
     assert full != first
     texts = ["怎么去图书馆？", "Where is the park?"]
     exact = Encoder.load(full).encode(texts)
-    assert (np.sum(exact * Encoder.load(first).encode(texts), axis=1) > 0.98).all()
+    assert (np.sum(exact * Encoder.load(first).encode(texts), axis=1) > 0.95).all()
     assert (np.sum(exact * embed(load_student(model), texts), axis=1) > 0.999).all()
     with pytest.raises(ExportError, match=r"config\.json"):
         ensure_onnx(tmp_path / "nowhere", tmp_path)

@@ -69,9 +69,10 @@ class MovingAverage:
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move the average towards the parameters; early steps use a shorter memory."""
-        if step % self.every:
+        stride = 1 if step <= self.every else self.every
+        if step % stride:
             return
-        decay = min(self.decay, (1 + step) / (10 + step)) ** self.every
+        decay = min(self.decay, (1 + step) / (10 + step)) ** stride
         torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], 1 - decay)
 
     @torch.no_grad()
