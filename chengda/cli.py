@@ -27,7 +27,9 @@ app.add_typer(knowledge.app, name="knowledge")
 @app.callback()
 def main(verbose: bool = typer.Option(False, "--verbose", help="Log what happens inside.")) -> None:
     """城答 Chengda: the open city assistant. 开放的城市助手。"""
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s"
+    )
     if not verbose:
         # Rasa's and its dependencies' deprecation notes are nothing a city hall can act on.
         warnings.simplefilter("ignore")

@@ -1,15 +1,18 @@
-"""Builds the rooms' objects from the settings."""
+"""Builds the rooms' objects from the settings; what loads slowly is imported by whoever needs it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from nlp.joint_manifest import ModelNotFoundError
 from nlp.registry import ModelRegistry
 
-from actions import setup
-from bot.brain import Brain, BrainConfig
+if TYPE_CHECKING:
+    from bot.brain import Brain, BrainConfig
+    from channels import gateway
+
 from bot.training import BOT_DIR, dialogue_model
-from channels import gateway
 from city.fingerprint import fingerprint_files
 from city.settings import Bilingual, Settings
 
@@ -26,6 +29,8 @@ def dialogue_models_dir(settings: Settings) -> Path:
 
 def brain_config(settings: Settings) -> BrainConfig:
     """Return what the brain needs of the settings."""
+    from bot.brain import BrainConfig
+
     names = {
         language: {
             "city": settings.city.name.get(language),
@@ -49,6 +54,8 @@ def brain_config(settings: Settings) -> BrainConfig:
 
 def make_brain(settings: Settings) -> Brain:
     """Return the brain, not loaded yet."""
+    from bot.brain import Brain
+
     return Brain(brain_config(settings))
 
 
@@ -68,8 +75,24 @@ def nlu_registry(settings: Settings) -> ModelRegistry:
     return ModelRegistry(nlu_models_dir(settings))
 
 
+def nlu_is_current(settings: Settings) -> bool:
+    """Whether the shipped data were trained already, or staff put a model of their own in place."""
+    registry = nlu_registry(settings)
+    try:
+        current = registry.current()
+    except ModelNotFoundError:
+        return False
+    wanted = nlu_sources(settings)
+    return any(
+        version.sources == wanted or (version.path == current and version.sources is None)
+        for version in registry.versions()
+    )
+
+
 def gateway_config(settings: Settings) -> gateway.GatewayConfig:
     """Return what the gateway needs of the settings."""
+    from channels import gateway
+
     server = settings.server
     return gateway.GatewayConfig(
         city_name=_bilingual(settings.city.name),
@@ -94,8 +117,12 @@ def gateway_config(settings: Settings) -> gateway.GatewayConfig:
 
 def start_rooms(settings: Settings) -> None:
     """Open the city modules' services."""
+    from actions import setup
+
     setup.configure(settings)
 
 
 def _bilingual(text: Bilingual) -> gateway.Bilingual:
+    from channels import gateway
+
     return gateway.Bilingual(zh=text.get("zh"), en=text.get("en"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from chengda.console_output import console, plain_errors, step
+from chengda.nlu import train_nlu
 from city.settings import SettingsError, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Train models. 训练模型。")
+app.command("nlu")(train_nlu)
 
 
 @app.command("dialogue")
@@ -23,3 +25,12 @@ def dialogue() -> None:
             return
         model = step("训练对话模型 · training the dialogue", lambda: train_dialogue(folder))
         console.print(f"  {model}")
+
+
+@app.command("all")
+def everything() -> None:
+    """Train whatever is missing or out of date. 训练所有缺少或过期的模型。"""
+    from chengda.prepare import prepare
+
+    with plain_errors(SettingsError):
+        prepare(load_settings())

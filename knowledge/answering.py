@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -15,18 +15,22 @@ from city.settings import Settings
 from knowledge import texts
 from knowledge.article import Article, ArticleNotFound
 from knowledge.calibration import Calibration
-from knowledge.conversation import Reading, State, common_subject, complete, read
-from knowledge.facets import _PATTERNS
+from knowledge.conversation import Reading, State, common_subject, complete, facet_phrase, read
+from knowledge.facets import asked_facets
 from knowledge.index import SentenceEncoder
 from knowledge.ranking import Candidate, make_query, search
 from knowledge.snapshot import ArticleRef, Filter, Snapshot
 from knowledge.store import ArticleStore
-from knowledge.text import clean
+from knowledge.text import clean, has_han, search_words
 
 MAX_CHARS = 600
 MAX_CHOICES = 3
-# Log-odds that the topic spoken of, and an article on what was asked for, gain in a follow-up.
-SAME_TOPIC, SAME_FACET = 2.0, 2.0
+# A message of more different search words than this says more than the name of a subject.
+BARE_WORDS = 6
+# Log-odds that the topic spoken of, an article on what was asked for, and the one first spoken of gain in a follow-up.
+SAME_TOPIC, SAME_FACET, ANCHOR = 2.0, 2.0, 3.0
+# Below this probability another article of the same topic may be meant just as well.
+UNSURE = 0.6
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -189,9 +193,8 @@ class Answerer:
             self._decide_among(turn, best)
         elif best.probability >= turn.calibration.clarify and turn.question.intent != "out_of_scope":
             turn.decision, turn.why = "clarify", "maybe"
-            turn.choices = [
-                item for item in turn.candidates if item.probability >= turn.calibration.clarify / 2
-            ][:MAX_CHOICES]
+            likely = [item for item in turn.candidates if item.probability >= turn.calibration.clarify / 2]
+            turn.choices = likely[:MAX_CHOICES]
         else:
             self._decide_without(turn, False)
         if turn.decision == "answer" and best is not None and turn.article is None:
@@ -208,7 +211,7 @@ class Answerer:
             turn.replies = [Reply(texts.say(turn.why, language), "clarify", buttons=buttons)]
         else:
             department = ""
-            if turn.candidates and turn.candidates[0].probability >= turn.calibration.clarify / 2:
+            if turn.candidates and turn.candidates[0].probability >= turn.calibration.clarify:
                 contact = self._article(turn, turn.candidates[0].ref).contact
                 department = contact.get(language) or next(iter(contact.values()), "")
             if turn.why == "unknown_about":
@@ -237,54 +240,81 @@ class Answerer:
         return search(query, turn.snapshot, condition, turn.calibration, also=also)
 
     def _search_completed(self, turn: Turn, plain: Sequence[Candidate]) -> None:
+        """Search for the subject with the new words, and for the new words with what was asked before."""
         state = turn.state
         assert state is not None
-        family = self._family(turn, state)
         turn.completed = complete(turn.text, turn.subject)
-        found = self._find(turn, turn.completed, family)
-        asked = {name for name, pattern in _PATTERNS.items() if pattern.search(turn.text)} - {"how-to"}
         own = {item.ref: item.probability for item in plain}
-        scored = []
-        for item in found:
+        asked = asked_facets(turn.text) - {"how-to"}
+        inherited = frozenset() if asked else asked_facets(state.question) - {"how-to"}
+        scored: dict[ArticleRef, tuple[float, Candidate]] = {}
+
+        def consider(item: Candidate, score: float) -> None:
+            if inherited & item.facts.facets:
+                score += SAME_FACET / 2
+            if item.ref not in scored or scored[item.ref][0] < score:
+                scored[item.ref] = (score, item)
+
+        for item in self._find(turn, turn.completed, self._family(turn, state)):
             score = _logit(max(item.probability, own.get(item.ref, 0.0)))
-            if item.facts.topic == state.topic:
-                score += SAME_TOPIC
-                if asked & item.facts.facets:
-                    score += SAME_FACET
-                elif asked and self._mentions(turn, item.ref, asked):
-                    score += SAME_FACET / 2
-                elif asked:
-                    score -= SAME_FACET
-            scored.append((score, item))
-        # What stands alone as well as the completed question does is a new topic.
-        for item in plain[:3]:
-            if item.facts.topic != state.topic and turn.reading.own_words:
+            if item.facts.topic == state.topic and state.topic or item.facts.id == state.article:
+                score += SAME_TOPIC + self._facet_score(turn, item, asked)
+                if item.facts.id == state.anchor and asked & item.facts.facets and not turn.reading.own_words:
+                    score += ANCHOR
+            consider(item, score)
+        if turn.reading.own_words:
+            if inherited:
+                for item in self._find(turn, f"{complete(turn.text, '')} {facet_phrase(state.question)}")[:3]:
+                    consider(item, _logit(item.probability))
+            # What stands alone as well as the completed question does is a new topic.
+            for item in plain[:3]:
                 penalty = SAME_TOPIC if turn.reading.leaning == 2 else 0.0
-                scored.append((_logit(item.probability) - penalty, item))
-        best: dict[ArticleRef, tuple[float, Candidate]] = {}
-        for score, item in scored:
-            if item.ref not in best or best[item.ref][0] < score:
-                best[item.ref] = (score, item)
-        ordered = sorted(best.values(), key=lambda pair: -pair[0])
+                consider(item, _logit(item.probability) - penalty)
         turn.candidates = [
-            Candidate(item.ref, item.facts, 1 / (1 + math.exp(-score)), False, item.features) for score, item in ordered
+            replace(item, probability=1 / (1 + math.exp(-score)))
+            for score, item in sorted(scored.values(), key=lambda pair: -pair[0])
         ]
 
+    def _facet_score(self, turn: Turn, item: Candidate, asked: frozenset[str]) -> float:
+        if not asked:
+            return 0.0
+        if asked & item.facts.facets:
+            return SAME_FACET
+        return SAME_FACET / 2 if self._mentions(turn, item.ref, asked) else -SAME_FACET
+
     def _decide_among(self, turn: Turn, best: Candidate) -> None:
+        """Answer with the best, unless another topic is as likely or the message only names a subject."""
+        named = self._articles_named(turn)
+        if len(named) > 1:
+            turn.decision, turn.why, turn.choices = "clarify", "which", named[:MAX_CHOICES]
+            return
         rivals = [
             item
             for item in turn.candidates[1:]
             if _logit(best.probability) - _logit(item.probability) < turn.calibration.close
-            and item.probability >= turn.calibration.clarify
+            and item.probability >= turn.threshold
+            and (item.facts.topic != best.facts.topic or not best.facts.topic or best.probability < UNSURE)
         ]
-        strangers = [item for item in rivals if item.facts.topic != best.facts.topic or not best.facts.topic]
-        bare = not turn.completed and turn.reading.leaning == 0 and not _asks(turn.text)
-        if strangers or (rivals and bare):
-            turn.decision, turn.why = "clarify", "which"
-            turn.choices = [best, *([*strangers, *rivals] if not bare else rivals)][:MAX_CHOICES]
-            turn.choices = list({item.ref: item for item in turn.choices}.values())
+        if rivals and not turn.completed:
+            turn.decision, turn.why, turn.choices = "clarify", "which", [best, *rivals][:MAX_CHOICES]
         else:
             turn.decision, turn.why = "answer", "found"
+
+    def _articles_named(self, turn: Turn) -> list[Candidate]:
+        """Return the candidates whose titles hold all words of a message that asks nothing about its subject.
+
+        The best of each topic comes first: "residence permit" may be the foreigners' or the residents' one.
+        """
+        words = _plain_words(turn.text)
+        if turn.completed or asked_facets(turn.text) or not words or len(words) > BARE_WORDS:
+            return []
+        named = [
+            item for item in turn.candidates if words <= _plain_words(item.facts.title_in(turn.language))
+        ]
+        first: dict[str, Candidate] = {}
+        for item in named:
+            first.setdefault(item.facts.topic or item.facts.id, item)
+        return list({item.ref: item for item in [*first.values(), *named]}.values())
 
     def _decide_without(self, turn: Turn, about_nothing: bool) -> None:
         if about_nothing and turn.state is None:
@@ -331,9 +361,9 @@ class Answerer:
         except ArticleNotFound:  # erased from the store by hand; the index follows within a second
             return Article(facts.id, dict(facts.titles), answer={})
 
-    def _mentions(self, turn: Turn, ref: ArticleRef, asked: set[str]) -> bool:
+    def _mentions(self, turn: Turn, ref: ArticleRef, asked: frozenset[str]) -> bool:
         answer = self._article(turn, ref).answer.get(turn.language, "")
-        return any(_PATTERNS[facet].search(answer) for facet in asked)
+        return bool(asked & asked_facets(answer))
 
     def _family(self, turn: Turn, state: State) -> list[ArticleRef]:
         """Return the articles of the topic spoken of, the last answer's first."""
@@ -345,14 +375,21 @@ class Answerer:
         now = self.clock()
         if turn.decision == "answer" and turn.article is not None:
             article = turn.article
-            return State(article.id, article.topic, turn.completed or turn.text, turn.language, now).to_dict()
+            anchor, question = article.id, turn.text
+            if turn.state is not None and turn.completed and turn.state.topic == article.topic:
+                anchor = turn.state.anchor
+            if not turn.text or (turn.completed and not asked_facets(turn.text)) and turn.state is not None:
+                question = f"{turn.text} {facet_phrase(turn.state.question)}"
+            return State(article.id, anchor, article.topic, question, turn.language, now).to_dict()
         if turn.state is not None:
             return turn.state.to_dict()
         return {}
 
 
-def _asks(text: str) -> bool:
-    return any(pattern.search(text) for pattern in _PATTERNS.values())
+def _plain_words(text: str) -> set[str]:
+    """Return the words of a name: Chinese ones as they are searched, English ones unstemmed, in the singular."""
+    words = {word for word in search_words(text) if has_han(word)}
+    return words | {word.rstrip("s") for word in re.findall(r"[a-z0-9]+", text.lower())}
 
 
 def _logit(probability: float) -> float:

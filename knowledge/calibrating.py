@@ -10,14 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from city.fingerprint import fingerprint_files
+from knowledge.article import LANGUAGES
 from knowledge.calibration import Calibration, Example, fit
+from knowledge.catalogue import build_segment
 from knowledge.importing import Progress
 from knowledge.index import Index
 from knowledge.ranking import FEATURES, make_query, search
-from knowledge.snapshot import Filter
+from knowledge.snapshot import Filter, Snapshot
+from knowledge.vectors.memory import MemoryReader
 
-# With fewer usable questions than this the articles' own phrasings are taken as well.
+# With fewer answerable questions than this the articles' own phrasings are taken as well.
 ENOUGH_QUESTIONS = 100
+# Phrasings that are taken then, and the articles of a large base they are taken from.
+OWN_QUESTIONS, OWN_ARTICLES = 400, 2_000
 
 
 class QuestionFileError(Exception):
@@ -44,8 +50,7 @@ def read_questions(path: Path) -> list[LabelledQuestion]:
 
 
 def _read(path: Path) -> Iterator[LabelledQuestion]:
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-    for file in files:
+    for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
         try:
             lines = file.read_text("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -56,44 +61,98 @@ def _read(path: Path) -> Iterator[LabelledQuestion]:
             try:
                 data: dict[str, Any] = json.loads(line)
                 language = str(data["language"])
-                if language not in ("zh", "en"):
+                if language not in LANGUAGES:
                     raise ValueError(f"language {language!r}")
+                if isinstance(data["relevant"], str):
+                    raise TypeError("`relevant` is no list")
                 relevant = tuple(str(item) for item in data["relevant"])
                 yield LabelledQuestion(str(data["query"]), language, relevant, str(data.get("kind") or ""))
             except (ValueError, KeyError, TypeError) as error:
                 raise QuestionFileError(
-                    f'{file}, line {number}: no question ({error}); write {{"query", "language": "zh"|"en", '
+                    f'{file}, line {number}: no question ({error}); write {{"query": …, "language": "zh" or "en", '
                     '"relevant": [article ids]}'
                 ) from None
 
 
-def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -> Calibration:
-    """Fit a calibration on the questions of a folder; see `fit`.
+def read_background(folder: Path) -> dict[str, list[str]]:
+    """Read `background.<language>.txt`: questions, one a line, of the kind that no city article answers."""
+    texts = {}
+    for language in LANGUAGES:
+        file = folder / f"background.{language}.txt"
+        lines = file.read_text("utf-8-sig").splitlines() if file.is_file() else []
+        texts[language] = [line.strip() for line in lines if line.strip()]
+    return texts
 
-    Questions whose articles this index does not hold are left out.
+
+def source_of(folder: Path) -> str:
+    """Return a fingerprint of the calibration questions, to know when they changed."""
+    return fingerprint_files([folder] if folder.is_dir() else [], *FEATURES)
+
+
+def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -> Calibration:
+    """Fit a calibration on the questions of a folder, and store both it and the background with the index.
+
+    Questions whose articles this index does not hold are left out. When too few remain, the articles' own phrasings
+    are taken as well: each is hidden from the index and must find its article, or, that one hidden too, nothing.
+
+    Args:
+        index: the index.
+        folder: holds `*.jsonl` (see `read_questions`) and `background.<language>.txt`; need not exist.
+        progress: told what is done, how many questions of how many.
+
+    Raises:
+        QuestionFileError: when a question file is wrong.
+        ValueError: when there is nothing to learn from.
     """
     questions = read_questions(folder) if folder.is_dir() else []
+    background = read_background(folder)
+    index.set_background(background)
     known = set(index.snapshot.ids)
     usable = [item for item in questions if not item.relevant or known.intersection(item.relevant)]
-    examples = examples_of(index, usable, progress)
+    usable += [LabelledQuestion(text, language, ()) for language, texts in background.items() for text in texts]
+    examples = examples_of(index, usable, progress=progress)
     if sum(bool(item.relevant) for item in usable) < ENOUGH_QUESTIONS:
         examples += own_examples(index, progress)
-    return fit(examples, FEATURES, source=f"{len(usable)} questions of {folder.name}")
+    calibration = fit(examples, FEATURES, source=source_of(folder))
+    index.set_calibration(calibration.to_dict())
+    return calibration
 
 
 def examples_of(
-    index: Index, questions: Sequence[LabelledQuestion], progress: Progress | None = None
+    index: Index,
+    questions: Sequence[LabelledQuestion],
+    *,
+    snapshot: Snapshot | None = None,
+    hide: bool = False,
+    progress: Progress | None = None,
 ) -> list[Example]:
-    """Return the features of each question's candidates. A question whose answer is not among them is left out."""
-    snapshot = index.snapshot
+    """Return the features of each question's candidates. A question whose answer is not among them is left out.
+
+    Args:
+        index: gives the encoder and, when no other is given, the snapshot.
+        questions: the questions.
+        snapshot: the state to search.
+        hide: hide the topic of the relevant articles, so that the questions have no answer.
+        progress: told how far it is.
+    """
+    snapshot = snapshot or index.snapshot
     examples = []
     for number, item in enumerate(questions):
-        if progress and number % 50 == 0:
+        if progress and number % 25 == 0:
             progress("calibration", number, len(questions))
+        masks = snapshot.masks(Filter())
+        relevant_ids = set(item.relevant)
+        if hide:
+            masks = [mask.copy() for mask in masks]
+            for ref in (snapshot.find(name) for name in item.relevant):
+                if ref is not None:
+                    for other in [ref, *snapshot.family(snapshot.facts(ref).topic)]:
+                        masks[other[0]][other[1]] = False
+            relevant_ids = set()
         query = make_query(item.query, item.language, snapshot, index.encoder, index.stop_words)
-        found = [c for c in search(query, snapshot, Filter(), _NEUTRAL) if not c.exact]
-        relevant = np.asarray([candidate.facts.id in item.relevant for candidate in found], bool)
-        if not found or (item.relevant and not relevant.any()):
+        found = [c for c in search(query, snapshot, Filter(), NEUTRAL, masks=masks) if not c.exact]
+        relevant = np.asarray([candidate.facts.id in relevant_ids for candidate in found], bool)
+        if not found or (relevant_ids and not relevant.any()):
             continue
         features = np.asarray([[candidate.features[name] for name in FEATURES] for candidate in found])
         examples.append(Example(features, relevant))
@@ -103,13 +162,35 @@ def examples_of(
 
 
 def own_examples(index: Index, progress: Progress | None = None) -> list[Example]:
-    """Return examples from the articles' titles: with their article hidden they have no answer.
+    """Return examples from the articles' own phrasings: one of each article is hidden from a copy of the index."""
+    generator = np.random.default_rng(0)
+    ids = index.snapshot.ids
+    if len(ids) > OWN_ARTICLES:
+        ids = sorted(generator.choice(ids, OWN_ARTICLES, replace=False).tolist())
+    _, pieces = index.store.pieces(ids)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for row, piece in enumerate(pieces):
+        if piece.kind == "question":
+            groups.setdefault((piece.article_id, piece.language), []).append(row)
+    held = [int(generator.choice(rows)) for rows in groups.values() if len(rows) > 1]
+    held = sorted(generator.choice(held, min(len(held), OWN_QUESTIONS), replace=False).tolist()) if held else []
+    kept = [piece for row, piece in enumerate(pieces) if row not in set(held)]
+    versions = dict.fromkeys((piece.article_id, piece.version) for piece in kept)
+    articles = [index.store.version(article_id, version) for article_id, version in versions]
+    readers = {}
+    for language in LANGUAGES:
+        keys = np.asarray([piece.key for piece in kept if piece.language == language], np.int64)
+        readers[language] = MemoryReader(keys, index.snapshot.readers[language].fetch(keys))
+    segment = build_segment("held-out", articles, kept, index.stop_words)
+    manifest = {"segments": [{"file": segment.name, "gone": []}]}
+    snapshot = Snapshot(manifest, [segment], readers, index.snapshot.backgrounds)
+    questions = [
+        LabelledQuestion(pieces[row].text, pieces[row].language, (pieces[row].article_id,)) for row in held
+    ]
+    examples = examples_of(index, questions, snapshot=snapshot, progress=progress)
+    return examples + examples_of(index, questions, snapshot=snapshot, hide=True, progress=progress)
 
-    A stand-in for a city that has written no calibration questions yet.
-    """
-    raise NotImplementedError
 
-
-_NEUTRAL = Calibration(
+NEUTRAL = Calibration(
     FEATURES, [0.0] * len(FEATURES), [1.0] * len(FEATURES), [1.0] * len(FEATURES), 0.0, 0.5, 0.2, 0.5
 )

@@ -6,11 +6,14 @@ A ridge logistic regression over (question, candidate) pairs; Platt (1999) in se
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+# Share of the questions without an answer that may at most be met with a choice of titles or a department's number.
+CLARIFIED = 0.85
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,9 +91,8 @@ def fit(
     )
     right, wrong = _tops(calibration, answerable), _tops(calibration, unanswerable)
     answer = _threshold(right, wrong, false_abstention)
-    data = {**vars(calibration), "answer": answer, "clarify": max(0.25 * answer, float(np.quantile(wrong, 0.6)))}
-    data["clarify"] = min(data["clarify"], 0.8 * answer)
-    return Calibration(**data)
+    clarify = min(float(np.quantile(wrong, CLARIFIED)), 0.8 * answer)
+    return replace(calibration, answer=answer, clarify=clarify)
 
 
 def _tops(calibration: Calibration, examples: Sequence[Example]) -> Floats:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from knowledge.article import LANGUAGES, Article
 from knowledge.lexical import Postings, build_postings, weighted_terms
 from knowledge.passages import KINDS
+from knowledge.spelling import Speller, surface_words
 from knowledge.store import StoredPiece
 from knowledge.text import fold, search_words
 
@@ -45,7 +47,7 @@ class ArticleFacts:
         return self.titles.get(language) or next(iter(self.titles.values()), self.id)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segment:
     """One immutable part of the index; rows are sorted by piece key, articles numbered from 0."""
 
@@ -59,6 +61,12 @@ class Segment:
     exact_hashes: npt.NDArray[np.uint64]
     exact_articles: npt.NDArray[np.int32]
     postings: Postings
+    words: Sequence[str] = ()
+
+    @cached_property
+    def speller(self) -> Speller:
+        """Knows the segment's words."""
+        return Speller(self.words)
 
 
 def text_hash(text: str) -> int:
@@ -114,6 +122,7 @@ def build_segment(
         exact_hashes=np.asarray([item[0] for item in exact], np.uint64),
         exact_articles=np.asarray([item[1] for item in exact], np.int32),
         postings=build_postings(_documents(numbers, pieces, stop_words)),
+        words=surface_words(piece.text for piece in pieces),
     )
 
 
@@ -141,6 +150,7 @@ def write_segment(segment: Segment, stream: BinaryIO) -> None:
         stream,
         facts=_bytes(json.dumps(facts, ensure_ascii=False)),
         vocabulary=_bytes("\n".join(postings.vocabulary)),
+        words=_bytes("\n".join(segment.words)),
         starts=postings.starts,
         documents=postings.documents,
         impacts=postings.impacts,
@@ -167,8 +177,7 @@ def read_segment(name: str, data: bytes) -> Segment:
         ValueError or KeyError: when the data is none.
     """
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        text = archive["vocabulary"].tobytes().decode()
-        vocabulary = {term: row for row, term in enumerate(text.split("\n") if text else [])}
+        vocabulary = {term: row for row, term in enumerate(_lines(archive["vocabulary"]))}
         facts = [
             ArticleFacts(
                 **{
@@ -187,12 +196,17 @@ def read_segment(name: str, data: bytes) -> Segment:
             archive["impacts"],
             archive["document_articles"],
         )
-        return Segment(name, facts, **{field: archive[field] for field in _ARRAYS}, postings=postings)
+        return Segment(name, facts, **{field: archive[field] for field in _ARRAYS}, postings=postings, words=_lines(archive["words"]))
 
 
 def day_number(day: date) -> int:
     """Return a day as the number that `first_day` and `last_day` are in."""
     return day.toordinal()
+
+
+def _lines(data: Any) -> list[str]:
+    text = data.tobytes().decode()
+    return text.split("\n") if text else []
 
 
 def _bytes(text: str) -> npt.NDArray[np.uint8]:

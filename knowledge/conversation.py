@@ -41,19 +41,19 @@ _TO_CHINESE = re.compile(
 class State:
     """What was last answered; travels with the conversation as JSON.
 
-    `at` is in seconds since 1970; `offered` are the articles whose titles were last offered as a choice.
+    `anchor` is the article that answered the last question which stood alone; `at` is in seconds since 1970.
     """
 
     article: str
+    anchor: str
     topic: str
     question: str
     language: str
     at: float
-    offered: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {**asdict(self), "offered": list(self.offered)}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None, now: float) -> State | None:
@@ -62,11 +62,11 @@ class State:
             assert data is not None
             state = cls(
                 str(data["article"]),
+                str(data["anchor"]),
                 str(data["topic"]),
                 str(data["question"]),
                 str(data["language"]),
                 float(data["at"]),
-                tuple(str(item) for item in data.get("offered", ())),
             )
         except (AssertionError, KeyError, TypeError, ValueError):
             return None
@@ -125,6 +125,14 @@ def complete(text: str, subject: str) -> str:
     return f"{subject} {bare}".strip()
 
 
+def facet_phrase(question: str) -> str:
+    """Return the words with which a question asked for its facets ("多少钱", "how much does it cost")."""
+    spans = sorted(
+        found.span() for name, pattern in _PATTERNS.items() if name != "how-to" for found in pattern.finditer(question)
+    )
+    return question[spans[0][0] : spans[-1][1]] if spans else ""
+
+
 @lru_cache(maxsize=512)
 def common_subject(titles: tuple[str, ...], language: str) -> str:
     """Return what the titles of a topic's articles have in common ("residence permit"), or the first title.
@@ -152,10 +160,14 @@ def _common_zh(titles: Sequence[str]) -> str:
 
 
 def _common_en(titles: Sequence[str]) -> str:
-    others = [set(search_words(title)) for title in titles[1:]]
-    kept = [
-        word
-        for word in re.findall(r"[A-Za-z0-9'’-]+", titles[0])
-        if search_words(word) and sum(search_words(word)[0] in other for other in others) * 2 >= len(others)
-    ]
-    return " ".join(kept)
+    counts: dict[str, int] = {}
+    for title in titles:
+        for stem in set(search_words(title)):
+            counts[stem] = counts.get(stem, 0) + 1
+    kept: dict[str, str] = {}
+    for title in titles:
+        for word in re.findall(r"[A-Za-z0-9'’-]+", title):
+            stems = search_words(word)
+            if stems and not asked_facets(word) and counts.get(stems[0], 0) * 3 >= len(titles) * 2:
+                kept.setdefault(stems[0], word)
+    return " ".join(kept.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from threading import RLock
@@ -24,7 +24,7 @@ from knowledge.store import ArticleStore, StoredPiece
 from knowledge.text import clean
 from knowledge.vectors import VectorStore, VectorStoreError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 # Recently edited articles are kept in a small segment of their own, which an edit writes anew.
 RECENT_ARTICLES = 60
@@ -175,6 +175,18 @@ class Index:
             self.refresh()
             self._commit({**self.snapshot.manifest, "calibration": calibration})
 
+    def set_background(self, texts: Mapping[str, Sequence[str]]) -> None:
+        """Store, by language, questions of the kind that no article answers; a query near to them is suspicious."""
+        arrays = {
+            language: self.encoder.encode([clean(text) for text in texts.get(language, ())]).astype(np.float16)
+            for language in LANGUAGES
+        }
+        with self._writing(60):
+            self.refresh()
+            name = f"background-{time.time_ns():x}.npz"
+            record = write_atomic(self.folder / name, lambda stream: np.savez(stream, **arrays))
+            self._commit({**self.snapshot.manifest, "background": record})
+
     def _fits(self) -> bool:
         """Whether the open state was made by this encoder and these settings."""
         if self._snapshot is None:
@@ -215,6 +227,7 @@ class Index:
                 "vectors": vectors,
                 "seq": seq,
                 "calibration": old.get("calibration"),
+                "background": old.get("background"),
             }
         )
 
@@ -249,9 +262,7 @@ class Index:
         articles = self._articles(pieces)
         if articles:
             records.append(self._write(build_segment(self._new_name(), articles, pieces, self.stop_words)))
-        self._commit(
-            {"segments": records, "vectors": states, "seq": seq, "calibration": old.manifest.get("calibration")}
-        )
+        self._commit({**old.manifest, "segments": records, "vectors": states, "seq": seq})
         return None
 
     def _articles(self, pieces: Sequence[StoredPiece]) -> list[Article]:
@@ -304,7 +315,8 @@ class Index:
         self._snapshot, self._seen = snapshot, self._stamp()
         kept = [manifest] + ([old] if old is not None else [])
         names = {record["file"] for state in kept for record in state["segments"]}
-        for path in self.folder.glob("segment-*.npz"):
+        names |= {state["background"]["file"] for state in kept if state.get("background")}
+        for path in self.folder.glob("*.npz"):
             if path.name not in names:
                 path.unlink(missing_ok=True)
         self.vectors.discard([state["vectors"][language] for state in kept for language in LANGUAGES])
@@ -324,7 +336,20 @@ class Index:
             language: self.vectors.open(manifest["vectors"][language], old.readers[language] if old else None)
             for language in LANGUAGES
         }
-        return Snapshot(manifest, segments, readers)
+        backgrounds = self._open_background(manifest.get("background"))
+        return Snapshot(manifest, segments, readers, backgrounds)
+
+    def _open_background(self, record: dict[str, Any] | None) -> dict[str, Any]:
+        old = self._snapshot
+        if record is None:
+            return {}
+        if old is not None and old.manifest.get("background") == record:
+            return old.backgrounds
+        problem = check(self.folder, record)
+        if problem:
+            raise ValueError(problem)
+        with np.load(self.folder / record["file"], allow_pickle=False) as archive:
+            return {language: archive[language].astype(np.float32) for language in LANGUAGES}
 
     def _read_manifest(self, name: str) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((self.folder / name).read_bytes())

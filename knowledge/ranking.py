@@ -5,7 +5,7 @@ Fusion: Cormack, Clarke & Büttcher, "Reciprocal Rank Fusion" (SIGIR 2009).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,15 @@ from knowledge.calibration import Calibration
 from knowledge.catalogue import ArticleFacts
 from knowledge.facets import asked_facets
 from knowledge.index import SentenceEncoder
-from knowledge.snapshot import ArticleRef, DenseHit, Filter, Snapshot
+from knowledge.snapshot import ArticleRef, DenseHit, Filter, Mask, Snapshot
+from knowledge.spelling import mend
 from knowledge.text import clean, search_words
 
 PIECES, ARTICLES = 60, 30
 CANDIDATES = 12
 RRF_K = 20
+# How much nearer to an article, in cosine, a mended question must be than the original.
+MENDING_GAIN = 0.02
 _OTHER = {"zh": "en", "en": "zh"}
 
 FEATURES = (
@@ -45,18 +48,22 @@ FEATURES = (
     "unknown_words",
     "passage_lead",
     "question_lead",
+    "background",
+    "background_lead",
 )
 
 
 @dataclass(frozen=True)
 class Query:
-    """A question ready for searching."""
+    """A question ready for searching: as it was `asked`, and its `text` with slips mended."""
 
+    asked: str
     text: str
     language: str
     vector: npt.NDArray[np.float32]
     terms: Mapping[str, float]
     facets: frozenset[str] = frozenset()
+    background: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,15 +81,32 @@ def make_query(
     text: str, language: str, snapshot: Snapshot, encoder: SentenceEncoder, stop_words: frozenset[str] = frozenset()
 ) -> Query:
     """Encode a question and weigh its words."""
-    text = clean(text)
+    asked = text = clean(text)
+    mended = mend(asked, snapshot.spellers, _word_test(encoder))
+    if mended == asked:
+        vector = encoder.encode_one(asked)
+    else:
+        # A slip rightly mended brings the question nearer to some article; a rare word "mended" does not.
+        both = encoder.encode([asked, mended])
+        before, after = (snapshot.nearest(vector, language) for vector in both)
+        text = mended if after > before + MENDING_GAIN else asked
+        vector = both[int(text is mended)]
     words = dict.fromkeys(search_words(text, stop_words))
     return Query(
+        asked=asked,
         text=text,
         language=language,
-        vector=encoder.encode_one(text),
+        vector=vector,
+        background=snapshot.background(vector, language),
         terms={word: snapshot.lexical.idf(word) for word in words},
         facets=asked_facets(text),
     )
+
+
+def _word_test(encoder: SentenceEncoder) -> Callable[[str], bool] | None:
+    """Return how to tell a word of the language: the encoder's tokenizer keeps frequent ones whole."""
+    tokens = getattr(encoder, "tokens", None)
+    return None if tokens is None else lambda word: len(tokens(word)) == 3
 
 
 def search(
@@ -94,6 +118,7 @@ def search(
     mode: str = "hybrid",
     also: Sequence[ArticleRef] = (),
     limit: int = CANDIDATES,
+    masks: Sequence[Mask] | None = None,
 ) -> list[Candidate]:
     """Return the articles that may answer, likeliest first.
 
@@ -105,9 +130,10 @@ def search(
         mode: `hybrid`, or `dense` or `lexical` for that list alone, in its own order (for comparisons).
         also: articles to consider even when neither list names them.
         limit: how many.
+        masks: which articles may be found, instead of `condition`.
     """
-    masks = snapshot.masks(condition)
-    exact = dict.fromkeys(snapshot.exact(query.text, masks))
+    masks = masks or snapshot.masks(condition)
+    exact = dict.fromkeys(snapshot.exact(query.asked, masks))
     dense: dict[str, list[DenseHit]] = {"zh": [], "en": []}
     lexical: list[tuple[int, int, float]] = []
     if mode != "lexical":
@@ -221,6 +247,8 @@ class _Evidence:
                 np.full(len(refs), self._unknown()),
                 _lead(passage),
                 _lead(question),
+                np.full(len(refs), query.background),
+                dense - query.background,
             ]
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 from city.settings import Settings
 from knowledge.answering import Answerer, Outcome, Question
 from knowledge.article import Article
-from knowledge.calibrating import calibrate
+from knowledge.calibrating import calibrate, source_of
 from knowledge.calibration import Calibration
 from knowledge.importing import ImportReport, Progress, sync_folder
 from knowledge.index import Index, SentenceEncoder
@@ -159,10 +159,7 @@ class KnowledgeService:
 
     def calibrate(self, progress: Progress | None = None) -> Calibration:
         """Compute the calibration from the questions beside the article folder, and store it with the index."""
-        folder = self.calibration_folder
-        calibration = calibrate(self.index, folder, progress=progress)
-        self.index.set_calibration(calibration.to_dict())
-        return calibration
+        return calibrate(self.index, self.calibration_folder, progress=progress)
 
     @property
     def calibration_folder(self) -> Path:
@@ -170,7 +167,8 @@ class KnowledgeService:
         return self.settings.path(self.settings.knowledge.articles).parent / "calibration"
 
     def _ensure_calibration(self, progress: Progress | None) -> None:
-        if Calibration.from_dict(self.index.snapshot.calibration, FEATURES) is None:
+        calibration = Calibration.from_dict(self.index.snapshot.calibration, FEATURES)
+        if calibration is None or calibration.source != source_of(self.calibration_folder):
             self.calibrate(progress)
 
     def _follow(self) -> None:

@@ -14,6 +14,7 @@ from knowledge.article import LANGUAGES
 from knowledge.catalogue import ArticleFacts, Segment, day_number, text_hash
 from knowledge.lexical import LexicalSearch
 from knowledge.passages import KINDS
+from knowledge.spelling import Speller
 from knowledge.text import fold
 from knowledge.vectors import VectorReader
 
@@ -22,6 +23,8 @@ ArticleRef = tuple[int, int]
 Mask = npt.NDArray[np.bool_]
 # Above this share of hidden pieces the vector store is told what it may find; below, a few more are asked for.
 _HIDDEN_SHARE = 0.2
+# A background question is not compared with itself when the calibration is computed from it.
+SAME = 0.995
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,18 @@ class Snapshot:
         manifest: what the index's manifest says.
         segments: the opened segments.
         readers: the opened vector collection of each language.
+        backgrounds: vectors (n, dimension) by language of questions that no city article answers.
     """
 
     def __init__(
-        self, manifest: Mapping[str, Any], segments: Sequence[Segment], readers: Mapping[str, VectorReader]
+        self,
+        manifest: Mapping[str, Any],
+        segments: Sequence[Segment],
+        readers: Mapping[str, VectorReader],
+        backgrounds: Mapping[str, Any] | None = None,
     ) -> None:
         self.manifest = manifest
+        self.backgrounds = dict(backgrounds or {})
         self.segments = list(segments)
         self.readers = dict(readers)
         self.alive: list[Mask] = []
@@ -160,6 +169,24 @@ class Snapshot:
                 kind = KINDS[segment.piece_kinds[rows[place]]]
                 hits.append((place, DenseHit(ref, kind, float(scores[place]))))
         return [hit for _, hit in sorted(hits, key=lambda item: item[0])][:k]
+
+    def background(self, vector: Any, language: str) -> float:
+        """Return how near a query is to the nearest question that no article answers; not to itself."""
+        known = self.backgrounds.get(language)
+        if known is None or not len(known):
+            return 0.0
+        cosines = known @ vector
+        return float(cosines[cosines < SAME].max(initial=0.0))
+
+    def nearest(self, vector: Any, language: str) -> float:
+        """Return the cosine of the piece nearest to a vector."""
+        _, scores = self.readers[language].search(vector, 1)
+        return float(scores[0]) if len(scores) else 0.0
+
+    @property
+    def spellers(self) -> list[Speller]:
+        """Those who know the articles' words."""
+        return [segment.speller for segment in self.segments]
 
     def keys_of(self, article_ids: set[str]) -> npt.NDArray[np.int64]:
         """Return the keys of the pieces of articles."""

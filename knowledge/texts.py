@@ -43,9 +43,9 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def say(name: str, language: str, **values: str) -> str:
+def say(key: str, language: str, **values: str) -> str:
     """Return a text in "zh" or "en", filled in."""
-    return _TEXTS[name]["en" if language == "en" else "zh"].format(**values)
+    return _TEXTS[key]["en" if language == "en" else "zh"].format(**values)
 
 
 def where_to_turn(contact: ContactSection, language: str, department: str = "") -> str:

@@ -27,7 +27,8 @@ class RegistryError(ModelError):
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One trained model of the registry; `created` is ISO 8601 in UTC, `parent` the version it continued from."""
+    """One trained model of the registry; `created` is ISO 8601 in UTC, `parent` the version it continued from,
+    `sources` the fingerprint of the shipped data when it was trained from them."""
 
     version: str
     path: Path
@@ -36,6 +37,7 @@ class ModelVersion:
     metrics: Mapping[str, Any]
     parent: str | None
     current: bool
+    sources: str | None = None
 
 
 class ModelRegistry:
@@ -88,6 +90,7 @@ class ModelRegistry:
                     metrics=dict(record.get("metrics") or {}),
                     parent=record.get("parent"),
                     current=path.parent.name == current,
+                    sources=record.get("sources"),
                 )
             )
         return sorted(found, key=lambda item: (item.created, item.version), reverse=True)

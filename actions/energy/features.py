@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from actions.energy.calendars import day_types
+from actions.energy.calendars import HOLIDAY, MAKE_UP_WORKDAY, day_types
 
 DAY, WEEK = 24, 168
-HISTORY_H = 4 * WEEK
+HISTORY_H = 6 * WEEK
 _RECENT = 48
 
 
@@ -23,6 +23,7 @@ class Hourly:
         kw: complete (filled) load of the known hours, shape (n,), n ≤ m.
         real: true where it was measured, shape (n,).
         kinds: day type of every hour, shape (m,).
+        off: true on the kinds of day on which this load rests, shape (m,).
         temperature_c: shape (m,), or `None`.
     """
 
@@ -30,6 +31,7 @@ class Hourly:
     kw: np.ndarray
     real: np.ndarray
     kinds: np.ndarray
+    off: np.ndarray
     temperature_c: np.ndarray | None = None
 
     @classmethod
@@ -47,7 +49,28 @@ class Hourly:
         whole = pd.DatetimeIndex(future).tz_convert(index.tz)
         if temperature_c is not None and (len(temperature_c) < len(whole) or not np.isfinite(temperature_c).all()):
             temperature_c = None
-        return cls(whole, kw, real, day_types(whole, country), temperature_c)
+        kinds = day_types(whole, country)
+        return cls(whole, kw, real, kinds, rest_days(kw, kinds[: len(kw)])[kinds], temperature_c)
+
+
+def rest_days(kw: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Return for each of the 8 day types whether the load rests then; learned, for not every house rests on Sunday.
+
+    Args:
+        kw: hourly load, shape (n,); the last 26 weeks count.
+        kinds: day types, shape (n,).
+    """
+    days = min(len(kw) // DAY, 182)
+    daily = kw[len(kw) - days * DAY :].reshape(days, DAY).mean(axis=1)
+    noon = kinds[len(kw) - days * DAY :].reshape(days, DAY)[:, DAY // 2]
+    level = np.array([np.median(daily[noon == k]) if (noon == k).sum() >= 2 else np.nan for k in range(8)])
+    high, low = np.nanmax(level[:7], initial=0.0), np.nanmin(level[:7], initial=np.inf)
+    out = np.zeros(8, dtype=bool)
+    if high > 0 and (high - low) / high > 0.1:
+        out = np.nan_to_num(level, nan=low) < (high + low) / 2
+    else:
+        out[HOLIDAY] = True
+    return out
 
 
 @dataclass(frozen=True)
@@ -58,8 +81,9 @@ class Table:
         common: the last 48 hours above the level, shape (origins, 48).
         lags: loads like the target's, above the level, shape (origins, leads, k).
         known: calendar and weather of the target, shape (origins, leads, c).
-        hour, kind: of the target, shape (origins, leads).
+        hour, kind, off: of the target, shape (origins, leads).
         level_kw: mean of the last week, shape (origins,).
+        usual_kw: median of the same hour on the last six days of this kind, shape (origins, leads).
         target: position of the hour forecast, shape (origins, leads).
     """
 
@@ -68,7 +92,9 @@ class Table:
     known: np.ndarray
     hour: np.ndarray
     kind: np.ndarray
+    off: np.ndarray
     level_kw: np.ndarray
+    usual_kw: np.ndarray
     target: np.ndarray
 
     def take(self, rows: np.ndarray) -> Table:
@@ -80,7 +106,7 @@ def build_table(data: Hourly, origins: np.ndarray, leads: int) -> Table:
     """Return the features of forecasts made just before each origin (a position; the first hour forecast).
 
     Lags: the same hour one and two days before what is known, the last day of the same kind (worked or off) and of the
-    same weekday, one and two weeks before, and the mean of four weeks.
+    same weekday, one and two weeks before, the mean of four weeks, and the usual load.
     """
     origins = np.asarray(origins)
     lead = np.arange(leads)
@@ -94,7 +120,8 @@ def build_table(data: Hourly, origins: np.ndarray, leads: int) -> Table:
 
     weekly = [lagged(weeks_back + WEEK * k) for k in range(4)]
     like = _last_like(data, target, days_back)
-    lags = [lagged(days_back), lagged(days_back + DAY), like, weekly[0], weekly[1], np.mean(weekly, axis=0)]
+    usual = _usual(data, target, weeks_back)
+    lags = [lagged(days_back), lagged(days_back + DAY), like, weekly[0], weekly[1], np.mean(weekly, axis=0), usual]
     window = kw[origins[:, None] - WEEK + np.arange(WEEK)]
     level = window.mean(axis=1)
     recent = window[:, -_RECENT:]
@@ -104,13 +131,29 @@ def build_table(data: Hourly, origins: np.ndarray, leads: int) -> Table:
     hour = np.asarray(data.index.hour)[target]
     kind = data.kinds[target]
     return Table(
-        recent - level[:, None], stacked, _known(data, target, days_back), hour, kind, level, target
+        recent - level[:, None], stacked, _known(data, target, days_back), hour, kind, data.off[target], level, usual, target
     )
+
+
+def _usual(data: Hourly, target: np.ndarray, weeks_back: np.ndarray) -> np.ndarray:
+    """Return the median of six weeks at the same hour and weekday, past holidays left out.
+
+    A holiday is compared with Sundays, a worked weekend day with Wednesdays.
+    """
+    weekday = np.asarray(data.index.weekday)[target]
+    kind = data.kinds[target]
+    shift = np.where(kind == HOLIDAY, (weekday - 6) % 7, 0)
+    shift = np.where((kind == MAKE_UP_WORKDAY) & (weekday >= 5), (weekday - MAKE_UP_WORKDAY) % 7, shift)
+    at = target - shift * DAY - weeks_back
+    stack = np.stack([np.clip(at - WEEK * k, 0, len(data.kw) - 1) for k in range(6)])
+    values = np.where((data.kinds[stack] == HOLIDAY) | ~data.real[stack], np.nan, data.kw[stack])
+    values[:, np.isnan(values).all(axis=0)] = data.kw[stack][:, np.isnan(values).all(axis=0)]
+    return np.asarray(np.nanmedian(values, axis=0))
 
 
 def _last_like(data: Hourly, target: np.ndarray, days_back: np.ndarray) -> np.ndarray:
     """Return the load at the same hour of the last known day that was worked or off as the target's is."""
-    off = data.kinds >= 5
+    off = data.off
     first = np.clip(target - days_back, 0, len(data.kw) - 1)
     out = data.kw[first].copy()
     open_ = off[first] != off[target]
@@ -124,7 +167,7 @@ def _last_like(data: Hourly, target: np.ndarray, days_back: np.ndarray) -> np.nd
 
 def _known(data: Hourly, target: np.ndarray, days_back: np.ndarray) -> np.ndarray:
     kind = data.kinds
-    off = (kind >= 5).astype(float)
+    off = data.off.astype(float)
     year = 2 * np.pi * np.asarray(data.index.dayofyear) / 365.25
     columns = [(kind == k).astype(float)[target] for k in range(8)]
     before = off[np.clip(target - DAY, 0, None)]

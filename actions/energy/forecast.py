@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from actions.energy.errors import BadStep
-from actions.energy.features import HISTORY_H, Hourly, build_table
+from actions.energy.features import HISTORY_H, Hourly, build_table, rest_days
 from actions.energy.metrics import Errors, errors
 from actions.energy.models import DAY, WEEK, Boost, RidgeByLead, seasonal_naive
 from actions.energy.series import LoadSeries, need_days, need_load
@@ -52,7 +52,7 @@ class Fitted:
     """Trained candidates and their out-of-sample training errors."""
 
     ridge: RidgeByLead | None
-    boost: Boost | None
+    boosts: dict[str, Boost]
     loo_error: np.ndarray | None
 
     def predict(self, data: Hourly, origins: np.ndarray, leads: int) -> dict[str, np.ndarray]:
@@ -63,10 +63,12 @@ class Fitted:
         }
         if self.ridge is not None:
             table = build_table(data, origins, leads)
+            out["usual"] = table.usual_kw
             out["ridge"] = self.ridge.predict(table)
-            if self.boost is not None:
-                out["ridge+boost"] = self.boost.predict(table, out["ridge"])
-                out["blend"] = 0.5 * (out["ridge"] + out["ridge+boost"])
+            for name, boost in self.boosts.items():
+                out[f"{name}+boost"] = boost.predict(table, out[name])
+            if self.boosts:
+                out["blend"] = np.mean([out[f"{name}+boost"] for name in self.boosts], axis=0)
         return out
 
 
@@ -77,17 +79,18 @@ def fit(data: Hourly, until: int, phase: int, leads: int) -> Fitted:
     origins = origins[-_TRAIN_DAYS:] - (origins[-1] - phase) % DAY if len(origins) else origins
     origins = origins[origins >= first]
     if len(origins) < _RIDGE_DAYS:
-        return Fitted(None, None, None)
+        return Fitted(None, {}, None)
     table = build_table(data, origins, leads)
     target = data.kw[table.target]
     weight = data.real[table.target].astype(float)
     ridge = RidgeByLead()
     loo = ridge.fit(table, target, weight)
-    boost = None
+    boosts: dict[str, Boost] = {}
     if len(origins) >= _BOOST_DAYS:
-        boost = Boost()
-        boost.fit(table, loo, target, weight)
-    return Fitted(ridge, boost, np.where(weight > 0, target - loo, np.nan))
+        for name, first in (("ridge", loo), ("usual", table.usual_kw)):
+            boosts[name] = Boost()
+            boosts[name].fit(table, first, target, weight)
+    return Fitted(ridge, boosts, np.where(weight > 0, target - loo, np.nan))
 
 
 def backtest(
@@ -109,8 +112,9 @@ def backtest(
     width = refit_days or len(origins)
     for begin in range(0, len(origins), width):
         chunk = origins[begin : begin + width]
-        past = Hourly(data.index, data.kw, data.real, data.kinds, data.temperature_c)
-        parts.append(fit(past, int(chunk[0]), int(chunk[0]), leads).predict(data, chunk, leads))
+        start = int(chunk[0])
+        known = replace(data, off=rest_days(data.kw[:start], data.kinds[:start])[data.kinds])
+        parts.append(fit(known, start, start, leads).predict(known, chunk, leads))
     names = set.intersection(*(set(part) for part in parts))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name in names}, actual
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from actions.energy.features import DAY, WEEK, Hourly, Table
 
 _PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-_BOOST_ROWS = 60_000
+_BOOST_ROWS = 30_000
 
 
 def seasonal_naive(data: Hourly, origins: np.ndarray, leads: int, season_h: int) -> np.ndarray:
@@ -102,7 +103,7 @@ class RidgeByLead:
 
 
 def _row(table: Table, lead: int) -> np.ndarray:
-    off = (table.kind[:, lead] >= 5).astype(float)[:, None]
+    off = table.off[:, lead].astype(float)[:, None]
     lags = table.lags[:, lead]
     return np.hstack([table.common, lags, lags * off, table.known[:, lead]])
 
@@ -125,19 +126,21 @@ class Boost:
         self.model = HistGradientBoostingRegressor(
             loss="absolute_error",
             learning_rate=0.06,
-            max_iter=160,
+            max_iter=120,
             max_leaf_nodes=24,
             min_samples_leaf=40,
             l2_regularization=5.0,
             random_state=self.seed,
             early_stopping=False,
         )
-        self.model.fit(x[rows], np.clip(y[rows], -3, 3))
+        with threadpool_limits(1):  # the conversation beside it needs the other cores
+            self.model.fit(x[rows], np.clip(y[rows], -3, 3))
 
     def predict(self, table: Table, first_kw: np.ndarray) -> np.ndarray:
         """Return the corrected forecast in kW, shape (origins, leads)."""
         assert self.model is not None
-        correction = self.model.predict(self._features(table, first_kw)).reshape(first_kw.shape)
+        with threadpool_limits(1):
+            correction = self.model.predict(self._features(table, first_kw)).reshape(first_kw.shape)
         return np.asarray(first_kw + correction * _scale(table)[:, None])
 
     def _features(self, table: Table, first_kw: np.ndarray) -> np.ndarray:
@@ -147,6 +150,7 @@ class Boost:
         parts = [
             table.hour,
             table.kind,
+            table.off,
             lead,
             (first_kw - table.level_kw[:, None]) / scale,
             np.repeat(table.common[:, -1:], leads, axis=1) / scale,
@@ -156,7 +160,7 @@ class Boost:
         width = table.known.shape[-1]
         return np.concatenate(
             [stacked, table.lags / scale[..., None], table.known[..., 8:width]], axis=-1
-        ).reshape(-1, 6 + table.lags.shape[-1] + width - 8)
+        ).reshape(-1, 7 + table.lags.shape[-1] + width - 8)
 
 
 def _scale(table: Table) -> np.ndarray:

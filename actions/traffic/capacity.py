@@ -130,7 +130,7 @@ class _Work:
         """Effective green of a stream in stage k; start-up loss and use of yellow cancel (both 2 s in the HCM)."""
         stage = self.plan.stages[k]
         runs_on = sid in self._next(k).serves
-        return stage.green_s + (stage.transition_s if runs_on else 0.0)
+        return stage.green_s + (stage.transition_s if runs_on else stage.clearing_s)
 
     def _rate_vph(self, k: int, stream: Stream) -> float:
         """Mean rate at which a queue of this stream alone would leave one lane during stage k."""

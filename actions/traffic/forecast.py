@@ -59,8 +59,7 @@ class FlowModel:
                 f"未知的预测方法 {method!r}。", f"unknown method {method!r}; use base, ridge or boosting"
             )
         self.method, self.minutes, self.horizon = method, minutes, horizon
-        self._base: dict[tuple[bool, int], float] = {}
-        self._days: dict[tuple[int, int], float] = {}
+        self._table = np.zeros((7, 24 * 60 // minutes))
         self._model: Any = None
         self._scale = 1.0
         self._band = (0.0, 0.0)
@@ -79,11 +78,15 @@ class FlowModel:
                 f"历史数据只有 {series.notna().sum()} 个时段，至少需要两周。",
                 f"only {series.notna().sum()} intervals of history; at least two weeks are needed",
             )
-        slots = _slots(series.index, self.minutes)
-        kind = np.asarray(series.index.dayofweek >= 5)
-        frame = pd.DataFrame({"v": series.to_numpy(), "slot": slots, "weekend": kind, "dow": series.index.dayofweek})
-        self._base = {(bool(w), int(s)): float(v) for (w, s), v in frame.groupby(["weekend", "slot"])["v"].median().items()}
-        self._days = {(int(d), int(s)): float(v) for (d, s), v in frame.groupby(["dow", "slot"])["v"].mean().items()}
+        frame = pd.DataFrame({"v": series.to_numpy(), "slot": _slots(series.index, self.minutes)})
+        frame["dow"] = np.asarray(series.index.dayofweek)
+        own = frame.groupby(["dow", "slot"])["v"].mean().unstack()
+        common = frame.groupby([frame["dow"] >= 5, "slot"])["v"].median().unstack()
+        grid = range(24 * 60 // self.minutes)
+        own = own.reindex(index=range(7), columns=grid)
+        kinds = common.reindex(index=[False, True], columns=grid).to_numpy()[[0, 0, 0, 0, 0, 1, 1]]
+        self._table = np.where(np.isnan(kinds), own.to_numpy(), 0.5 * (kinds + own.fillna(0.0).to_numpy()))
+        self._table = np.where(np.isnan(own.to_numpy()), kinds, self._table)
         base = self.base(series.index)
         self._scale = float(max(np.nanmean(base), 1e-6))
         self._deviations = (series - base).dropna()
@@ -106,13 +109,9 @@ class FlowModel:
         return self
 
     def base(self, index: pd.DatetimeIndex) -> pd.Series:
-        """Return the seasonal base; half of it by the day of the week, half by workday or weekend."""
-        values = []
-        for dow, slot in zip(index.dayofweek, _slots(index, self.minutes), strict=True):
-            common = self._base.get((bool(dow >= 5), int(slot)), np.nan)
-            own = self._days.get((int(dow), int(slot)), common)
-            values.append(0.5 * (common + own) if np.isfinite(common) and np.isfinite(own) else own)
-        return pd.Series(values, index=index, dtype=float).ffill().bfill()
+        """Return the seasonal base: the mean of the day's own pattern and that of all workdays or all weekends."""
+        table = self._table[np.asarray(index.dayofweek), _slots(index, self.minutes)]
+        return pd.Series(table, index=index, dtype=float).ffill().bfill()
 
     def predict(self, index: pd.DatetimeIndex, recent: pd.Series | None = None) -> Forecast:
         """Forecast the times of `index`.
@@ -129,10 +128,9 @@ class FlowModel:
                 recent = clean(recent, self.minutes).dropna()
                 known = pd.concat([known, recent - self.base(recent.index)])
                 known = known[~known.index.duplicated(keep="last")].sort_index()
-            rows = [self._features(known, index[0], when, i + 1) for i, when in enumerate(index)]
             fresh = len(known) and index[0] - known.index[-1] <= pd.Timedelta(days=1)
             if fresh:
-                middle = base + pd.Series(self._model.predict(np.asarray(rows)), index=index) * self._relative(index)
+                middle = base + pd.Series(self._model.predict(self._features(known, index)), index=index) * self._relative(index)
         middle = middle.clip(lower=0.0)
         width = self._relative(index)
         return Forecast(
@@ -146,25 +144,26 @@ class FlowModel:
         """Return the size of the base by time, so that errors scale with the flow."""
         return np.sqrt(self.base(index).clip(lower=0.02 * self._scale))
 
-    def _features(self, deviations: pd.Series, origin: pd.Timestamp, when: pd.Timestamp, ahead: int) -> list[float]:
-        """Return recent deviations (as seen just before `origin`), the lead, and the time of day."""
-        last = deviations.loc[: origin - pd.Timedelta(minutes=1)].iloc[-max(LAGS) :]
+    def _features(self, deviations: pd.Series, index: pd.DatetimeIndex) -> np.ndarray:
+        """Return recent deviations (as seen just before the first time), the lead, and the time of day."""
+        last = deviations.loc[: index[0] - pd.Timedelta(minutes=1)].to_numpy()[-max(LAGS) :]
         scale = np.sqrt(self._scale)
-        values = [float(last.iloc[-k]) / scale if len(last) >= k else 0.0 for k in LAGS]
-        return _row(values, ahead, self.horizon, when)
+        recent = np.array([last[-k] / scale if len(last) >= k else 0.0 for k in LAGS])
+        return _rows(np.tile(recent, (len(index), 1)), np.arange(1, len(index) + 1), self.horizon, index)
 
     def _training(self, series: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         deviation = (series - self.base(series.index)).fillna(0.0)
         relative = self._relative(series.index).to_numpy()
         values, scale = deviation.to_numpy(), np.sqrt(self._scale)
         rows, targets = [], []
-        aheads = sorted({1, 2, 3, 4, 6, 8, 12, 18, self.horizon} & set(range(1, self.horizon + 1)))
-        for ahead in aheads:
-            for t in range(max(LAGS), len(values) - ahead + 1, max(1, len(aheads) // 3)):
-                recent = [float(values[t - k]) / scale for k in LAGS]
-                rows.append(_row(recent, ahead, self.horizon, series.index[t + ahead - 1]))
-                targets.append(values[t + ahead - 1] / relative[t + ahead - 1])
-        return np.asarray(rows), np.asarray(targets)
+        for ahead in sorted({1, 2, 3, 6, 12, self.horizon} & set(range(1, self.horizon + 1))):
+            t = np.arange(max(LAGS), len(values) - ahead + 1)
+            recent = np.stack([values[t - k] / scale for k in LAGS], axis=1)
+            rows.append(_rows(recent, np.full(len(t), ahead), self.horizon, series.index[t + ahead - 1]))
+            targets.append(values[t + ahead - 1] / relative[t + ahead - 1])
+        # In order of time, so that the last fifth is the latest part of the history.
+        order = np.argsort(np.concatenate([np.arange(len(y)) for y in targets]), kind="stable")
+        return np.concatenate(rows)[order], np.concatenate(targets)[order]
 
 
 def clean(series: pd.Series, minutes: int) -> pd.Series:
@@ -237,15 +236,9 @@ def _slots(index: pd.DatetimeIndex, minutes: int) -> np.ndarray:
     return np.asarray((index.hour * 60 + index.minute) // minutes)
 
 
-def _row(recent: list[float], ahead: int, horizon: int, when: pd.Timestamp) -> list[float]:
-    angle = 2 * np.pi * (when.hour * 60 + when.minute) / 1440
-    fade = np.exp(-ahead / max(1.0, horizon / 6))
-    return [
-        *recent,
-        *(value * fade for value in recent),
-        float(np.mean(recent)),
-        ahead / horizon,
-        float(np.sin(angle)),
-        float(np.cos(angle)),
-        float(when.dayofweek >= 5),
-    ]
+def _rows(recent: np.ndarray, ahead: np.ndarray, horizon: int, index: pd.DatetimeIndex) -> np.ndarray:
+    """Return features, shape (times, 2 * lags + 5)."""
+    angle = 2 * np.pi * np.asarray(index.hour * 60 + index.minute) / 1440
+    fade = np.exp(-ahead / max(1.0, horizon / 6))[:, None]
+    rest = [recent.mean(axis=1), ahead / horizon, np.sin(angle), np.cos(angle), np.asarray(index.dayofweek >= 5)]
+    return np.column_stack([recent, recent * fade, *rest])

@@ -52,7 +52,10 @@ class LaneGroup:
 
 @dataclass(frozen=True)
 class PlanStage:
-    """One green and the yellow and all-red behind it. `serves` maps stream ids to "protected" or "permissive"."""
+    """One green and what follows it. `serves` maps stream ids to "protected" or "permissive".
+
+    `clearing_s` is a fixed pedestrian clearance in which vehicles keep their green.
+    """
 
     name: str
     green_s: float
@@ -60,11 +63,12 @@ class PlanStage:
     yellow_s: float = 3.0
     all_red_s: float = 1.0
     min_green_s: float = 5.0
+    clearing_s: float = 0.0
 
     @property
     def transition_s(self) -> float:
-        """Yellow plus all-red."""
-        return self.yellow_s + self.all_red_s
+        """All that follows the adjustable green: pedestrian clearance, yellow and all-red."""
+        return self.clearing_s + self.yellow_s + self.all_red_s
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,11 @@ class SignalPlan:
     @property
     def lost_s(self) -> float:
         """Time per cycle in which no stage is green."""
+        return sum(stage.yellow_s + stage.all_red_s for stage in self.stages)
+
+    @property
+    def fixed_s(self) -> float:
+        """Time per cycle that is no adjustable green."""
         return sum(stage.transition_s for stage in self.stages)
 
     @property

@@ -65,7 +65,7 @@ def improve(
             gained = False
             for change in _moves(count, step):
                 greens = [g + d for g, d in zip(best.plan.greens_s, change, strict=True)]
-                cycle = sum(greens) + best.plan.lost_s
+                cycle = sum(greens) + best.plan.fixed_s
                 if not min_cycle_s - 1e-9 <= cycle <= max_cycle_s + 1e-9 and sum(change) != 0:
                     continue
                 if any(g < s.min_green_s for g, s in zip(greens, best.plan.stages, strict=True)):

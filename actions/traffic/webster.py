@@ -79,7 +79,7 @@ def critical_ratios(junction: Junction, plan: SignalPlan) -> np.ndarray:
         if item.group.volume_vph <= 0:
             continue
         serving = [any(s.id in stage.serves for s in item.group.streams) for stage in plan.stages]
-        shown = sum(stage.green_s for stage, on in zip(plan.stages, serving, strict=True) if on)
+        shown = sum(stage.green_s + stage.clearing_s for stage, on in zip(plan.stages, serving, strict=True) if on)
         if not any(serving) or item.capacity_vph <= 0:
             continue
         per_green = item.capacity_vph * plan.cycle_s / max(shown, 1e-9)
@@ -97,7 +97,7 @@ def split(plan: SignalPlan, shares: Sequence[float] | np.ndarray, cycle_s: float
     The cycle is made longer where the minimum greens do not fit.
     """
     lows = [float(np.ceil(stage.min_green_s)) for stage in plan.stages]
-    total = max(round(cycle_s - plan.lost_s), int(sum(lows)))
+    total = max(round(cycle_s - plan.fixed_s), int(sum(lows)))
     weights = np.maximum(np.asarray(shares, dtype=float), 1e-9)
     greens, open_stages, room = list(lows), set(range(len(lows))), float(total)
     while open_stages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
 import opencc
 
@@ -63,9 +64,14 @@ def typo(text: str, rng: random.Random) -> str:
     return text[:place] + text[place + 1] + text[place] + text[place + 2 :]
 
 
+@lru_cache(maxsize=1)
+def _taiwan() -> opencc.OpenCC:
+    return opencc.OpenCC("s2tw")
+
+
 def traditional(text: str, rng: random.Random) -> str:
     """Write in traditional characters with Taiwan's forms; `rng` is unused."""
-    return str(opencc.OpenCC("s2tw").convert(text))
+    return str(_taiwan().convert(text))
 
 
 def mixed(text: str, rng: random.Random) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel
+from transformers.utils import logging as hf_logging
 
 from training.nlu.errors import BaseModelError
 from training.nlu.tagging import IGNORED
@@ -101,6 +102,8 @@ def load_body(base: Path, keep_layers: int = 0) -> nn.Module:
         raise BaseModelError(f"{base}: holds no config.json; name a Hugging Face encoder folder with --base")
     if not (base / "tokenizer.json").is_file():
         raise BaseModelError(f"{base}: holds no tokenizer.json; save the base with a fast tokenizer")
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
     try:
         # Eager attention: its backward pass is faster on a CPU at these lengths, and it exports plainly.
         body = AutoModel.from_pretrained(str(base), dtype=torch.float32, attn_implementation="eager")

@@ -67,14 +67,16 @@ def plan_of(staged: StagedPlan, links: list[Link]) -> SignalPlan:
             if sign in GREEN or sign == "s":
                 serves[stream_id(link)] = PROTECTED if sign == "G" else PERMISSIVE
         yellow = sum(p.duration_s for p in stage.transition if "y" in p.state)
+        clearing = sum(p.duration_s for p in stage.transition if "y" not in p.state and GREEN & set(p.state))
         stages.append(
             PlanStage(
                 f"S{stage.number + 1}",
                 stage.green_s,
                 serves,
                 yellow,
-                stage.transition_s - yellow,
+                stage.transition_s - yellow - clearing,
                 stage.min_green_s,
+                clearing,
             )
         )
     return SignalPlan(tuple(stages), staged.offset_s)

@@ -1,0 +1,1 @@
+"""The traffic data of the invented demo city, and what generates it."""

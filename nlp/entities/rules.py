@@ -1,0 +1,2 @@
+from __future__ import annotations
+RULES = ("time", "phone", "request_number", "line", "intersection", "street")

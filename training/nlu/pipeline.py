@@ -1,0 +1,274 @@
+"""From labelled utterances to a finished model directory."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import platform
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+
+from nlp.entities.rules import RULES
+from nlp.joint_manifest import GAZETTEER, GRAPH, TOKENIZER, Manifest, hash_file
+from training.nlu.augment import Augmenter
+from training.nlu.batches import Encoded, encode, fitting_length
+from training.nlu.calibration import calibrate, fit_novelty
+from training.nlu.checks import check_labels
+from training.nlu.data import OOS_LABELS, DataSet
+from training.nlu.device import Compute, choose
+from training.nlu.export import Exported, export
+from training.nlu.fitting import Progress, fit, run
+from training.nlu.heads import start_intent_head
+from training.nlu.network import JointNetwork, load_body, read_pooling
+from training.nlu.rehearsal import EXAMPLES, save_examples
+from training.nlu.settings import TrainSettings
+from training.nlu.split import split
+from training.nlu.tagging import tag_names
+
+log = logging.getLogger(__name__)
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished model directory and how it came about; `seconds` of wall time, `notes` for people."""
+
+    directory: Path
+    manifest: Manifest
+    exported: Exported
+    history: list[dict[str, float]]
+    seconds: float
+    notes: list[str]
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory: giving it back costs a third of a CPU step in page faults."""
+    if platform.system() != "Linux":
+        return
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+        libc.mallopt(-3, 2**31 - 1)  # M_MMAP_THRESHOLD
+    except OSError:
+        return
+
+
+def train(
+    data: DataSet,
+    out: Path,
+    settings: TrainSettings,
+    *,
+    dev: DataSet | None = None,
+    gazetteer: Path | None = None,
+    start: Path | None = None,
+    parent: str | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Fine-tune, calibrate and export a joint model into `out`, an existing empty directory.
+
+    Args:
+        data: labelled utterances, any intents.
+        out: receives the model directory's files.
+        settings: see `TrainSettings`.
+        dev: held-out utterances for early stopping and calibration; without them a part of `data` is held out.
+        gazetteer: CSV of the city's own names, copied into the model.
+        start: model directory whose weights training continues from.
+        parent: version name of that model, for the record.
+        progress: called with the share done and what is going on.
+
+    Raises:
+        LabelError: when the labels cannot be learned from.
+        BaseModelError: when the base cannot be loaded.
+    """
+    began = time.monotonic()
+    notes = [*data.notes, *check_labels(data)]
+    settings = settings.fitted(len(data.examples), len(data.intents))
+    _seed(settings)
+    training, held = split(data.examples, settings.dev_share or 0.1, settings.seed)
+    if dev is not None:
+        training, held = data.examples, [e for e in dev.examples]
+    tokenizer = Tokenizer.from_file(str(settings.base / TOKENIZER)) if _has_tokenizer(settings.base) else None
+    body = load_body(settings.base, settings.keep_layers)
+    assert tokenizer is not None
+    intents, entities = data.intents, data.entities
+    tags = tag_names(entities)
+    numbers = {name: at for at, name in enumerate(intents)}
+    tag_numbers = {name: at for at, name in enumerate(tags)}
+    limit = settings.max_tokens or fitting_length(tokenizer, [e.text for e in training])
+    extra = Augmenter(settings.augmentation, data, gazetteer, settings.seed).extra(training)
+    if settings.trim_vocabulary:
+        from training.nlu.pruning import trim_vocabulary
+
+        tokenizer, dropped = trim_vocabulary(body, tokenizer, [e.text for e in [*training, *extra]])
+        notes.append(f"vocabulary: {dropped} pieces left out")
+    rows = encode([*training, *extra], tokenizer, numbers, tag_numbers, limit)
+    dev_rows = encode(held, tokenizer, numbers, tag_numbers, limit)
+    compute = choose(settings.precision)
+    network = JointNetwork(body, len(intents), len(tags), read_pooling(settings.base), settings.dropout)
+    network = _adapted(network, settings)
+    if start is not None:
+        from training.nlu.rehearsal import restore_weights
+
+        restore_weights(network, start, intents, tags)
+    network.to(compute.device)
+    if start is None:
+        start_intent_head(network, rows[: len(training)], len(intents), compute)
+    log.info("%d examples (+%d augmented), %d intents, %s", len(training), len(extra), len(intents), compute.label)
+    with _threads(settings.threads):
+        history = fit(network, rows, dev_rows, settings, compute, _weights(rows, intents, settings, compute), progress)
+        network = _merged(network, settings)
+        manifest, exported = _finish(
+            network, rows[: len(training)], dev_rows, tokenizer, out, settings, compute, intents, tags, limit
+        )
+    manifest = replace(
+        manifest,
+        rules=tuple(sorted(set(RULES) & set(entities))),
+        synonyms=_synonyms(data),
+        data_hash=data.hash(),
+        parent=parent,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+    if gazetteer is not None:
+        shutil.copyfile(gazetteer, out / GAZETTEER)
+    save_examples(out / EXAMPLES, training, held)
+    seconds = time.monotonic() - began
+    manifest = replace(
+        manifest,
+        files={path.name: hash_file(path) for path in sorted(out.iterdir()) if path.is_file()},
+        metrics={
+            **manifest.metrics,
+            "examples": len(training),
+            "augmented": len(extra),
+            "dev_examples": len(held),
+            "epochs": len(history),
+            "seconds": round(seconds, 1),
+            "compute": compute.label,
+        },
+    )
+    manifest.write(out)
+    return Trained(out, manifest, exported, history, seconds, notes)
+
+
+def _finish(
+    network: JointNetwork,
+    rows: Sequence[Encoded],
+    dev_rows: Sequence[Encoded],
+    tokenizer: Tokenizer,
+    out: Path,
+    settings: TrainSettings,
+    compute: Compute,
+    intents: list[str],
+    tags: list[str],
+    limit: int,
+) -> tuple[Manifest, Exported]:
+    oos = [at for at, name in enumerate(intents) if name in OOS_LABELS]
+    seen = run(network, rows, compute)
+    novelty = fit_novelty(seen["pooled"], np.array([row.intent for row in rows]), oos)
+    network.to("cpu").eval()
+    exported = export(network, novelty, out / GRAPH, dev_rows, settings.quantise)
+    logits, distance = graph_outputs(out / GRAPH, dev_rows)
+    calibration = calibrate(logits, distance, np.array([row.intent for row in dev_rows]), oos)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.save(str(out / TOKENIZER))
+    state = {name: value.detach().half().contiguous() for name, value in network.state_dict().items()}
+    save_file(state, out / WEIGHTS)
+    manifest = Manifest(
+        intents=tuple(intents),
+        tags=tuple(tags),
+        max_tokens=limit,
+        temperature=calibration.temperature,
+        thresholds=calibration.thresholds,
+        oos=calibration.scorer,
+        oos_labels=tuple(intents[at] for at in oos),
+        metrics={
+            **{key: round(value, 5) for key, value in calibration.measures.items()},
+            "precision": exported.precision,
+            "graph_mb": round(exported.megabytes, 2),
+            "graph_fp32_mb": round(exported.full_megabytes, 2),
+            "fp32_accuracy": round(exported.full_accuracy, 5),
+            "graph_accuracy": round(exported.accuracy, 5),
+        },
+        training=settings.as_json(),
+    )
+    return manifest, exported
+
+
+def graph_outputs(graph: Path, rows: Sequence[Encoded]) -> tuple[Any, Any]:
+    """Return a graph's intent logits (n, intents) and distances (n,) for encoded examples."""
+    from training.nlu.export import outputs
+
+    found = outputs(graph, rows, ["intent_logits", "distance"])
+    return found[0], found[1]
+
+
+def _has_tokenizer(base: Path) -> bool:
+    from training.nlu.errors import BaseModelError
+
+    if not (base / TOKENIZER).is_file():
+        raise BaseModelError(f"{base}: holds no {TOKENIZER}; name a folder with a fast tokenizer by --base")
+    return True
+
+
+def _seed(settings: TrainSettings) -> None:
+    torch.manual_seed(settings.seed)
+    np.random.seed(settings.seed)
+    keep_freed_memory()
+
+
+def _threads(count: int) -> Any:
+    if count:
+        torch.set_num_threads(count)
+    return nullcontext()
+
+
+def _adapted(network: JointNetwork, settings: TrainSettings) -> JointNetwork:
+    if settings.freeze_embeddings:
+        network.body.get_input_embeddings().weight.requires_grad_(False)
+    if settings.method == "full":
+        return network
+    from training.nlu.peft_modes import adapt
+
+    return adapt(network, settings)
+
+
+def _merged(network: JointNetwork, settings: TrainSettings) -> JointNetwork:
+    if settings.method == "full":
+        return network
+    from training.nlu.peft_modes import merge
+
+    return merge(network)
+
+
+def _weights(
+    rows: Sequence[Encoded], intents: Sequence[str], settings: TrainSettings, compute: Compute
+) -> torch.Tensor | None:
+    """Return class weights, inverse to the square root of the class's size, where they are asked for."""
+    if not settings.class_weights:
+        return None
+    counts = np.bincount([row.intent for row in rows], minlength=len(intents)).clip(min=1)
+    weights = 1 / np.sqrt(counts)
+    return torch.tensor(weights / weights.mean(), dtype=torch.float32, device=compute.device)
+
+
+def _synonyms(data: DataSet) -> dict[str, dict[str, str]]:
+    """Return values by entity and lower-case text; those of Rasa's synonym lists stand under the empty name."""
+    found: dict[str, dict[str, str]] = {"": dict(data.synonyms)} if data.synonyms else {}
+    for example in data.examples:
+        for mark in example.marks:
+            if mark.value is not None:
+                found.setdefault(mark.entity, {})[example.text[mark.start : mark.end].lower()] = mark.value
+    return found
+
+
