@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,9 +62,10 @@ def speed(texts: list[str]) -> Scores:
 def resident_mb() -> float:
     """Return the peak resident memory of a fresh process that opens the encoder and encodes 200 texts."""
     code = (
-        "import resource; from nlp.encoder import Encoder, BASE_DIR; e = Encoder.load(BASE_DIR)\n"
+        "import re; from pathlib import Path; from nlp.encoder import Encoder, BASE_DIR\n"
+        "e = Encoder.load(BASE_DIR)\n"
         f"e.encode([{SENTENCE!r}] * 200)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) / 1024)"
     )
     root = Path(__file__).parent.parent
     return float(
@@ -73,7 +75,43 @@ def resident_mb() -> float:
     )
 
 
-def embeddings(work: Path, nlu: Path, wanted: list[str]) -> Iterator[tuple[str, Scores]]:
+def article_questions() -> list[tuple[str, str, str]]:
+    """Read (article, language, question) from the demo city's articles; they were never trained on."""
+    found = []
+    for path in sorted((Path(__file__).parent.parent / "knowledge" / "articles").rglob("*.md")):
+        language, inside = "", False
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("questions:"):
+                inside = True
+            elif inside and not line.startswith(" "):
+                break
+            elif inside and line.strip() in ("zh:", "en:"):
+                language = line.strip()[:2]
+            elif inside and line.strip().startswith("- "):
+                found.append((path.stem, language, line.strip()[2:].strip("\"'")))
+    return found
+
+
+def article_search(embed: Callable[[list[str]], np.ndarray[Any, Any]]) -> Scores:
+    """Share of questions whose nearest other question (of the language asked) belongs to the same article."""
+    questions = article_questions()
+    if not questions:
+        return {}
+    vectors = embed([text for _, _, text in questions])
+    owner, language = np.array([q[0] for q in questions]), np.array([q[1] for q in questions])
+    scores = vectors @ vectors.T
+    np.fill_diagonal(scores, -1)
+    result = {}
+    for asked in ("zh", "en"):
+        for answered in ("zh", "en"):
+            part = np.where(language[None] == answered, scores, -1)[language == asked]
+            result[f"articles {asked}→{answered}"] = float(
+                np.mean(owner[part.argmax(1)] == owner[language == asked])
+            )
+    return result
+
+
+def embeddings(work: Path, nlu: Path, wanted: list[str], articles_only: bool) -> Iterator[tuple[str, Scores]]:
     """Measure USE, MiniLM, the torch student and the shipped int8 graph by the same yardsticks."""
     from training.base.evaluate import Embed, Yardsticks, in_batches
     from training.base.student import embed, load_student
@@ -92,7 +130,9 @@ def embeddings(work: Path, nlu: Path, wanted: list[str]) -> Iterator[tuple[str, 
         if wanted and name not in wanted:
             continue
         started = time.perf_counter()
-        scores = yardsticks.all(model)
+        scores = (
+            article_search(model) if articles_only else {**yardsticks.all(model), **article_search(model)}
+        )
         logging.info("%s measured in %.0f s", name, time.perf_counter() - started)
         yield name, scores
 
@@ -169,6 +209,9 @@ def main() -> None:
     parser.add_argument(
         "--models", nargs="*", default=[], help="measure only these; keep the others' last scores"
     )
+    parser.add_argument(
+        "--articles-only", action="store_true", help="measure only the search in our articles"
+    )
     parser.add_argument("--threads", type=int, default=0, help="torch threads")
     options = parser.parse_args()
     _set_threads(options.threads)
@@ -178,7 +221,7 @@ def main() -> None:
     texts = (options.work / "distractors.zh.txt").read_text(encoding="utf-8").splitlines()[:2000]
     parts: list[Iterator[tuple[str, Scores]]] = []
     if not options.speed_only:
-        parts.append(embeddings(options.work, options.nlu, options.models))
+        parts.append(embeddings(options.work, options.nlu, options.models, options.articles_only))
     if options.finetune:
         parts.append(fine_tuning(options.nlu))
     for name, scores in chain.from_iterable(parts):

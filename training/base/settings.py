@@ -28,7 +28,7 @@ class BaseSettings:
     han_word_min_count: int = 100
     max_pieces: int = 36_000
     # distillation
-    max_tokens: int = 64
+    max_tokens: int = 48
     batch: int = 256
     accumulate: int = 1
     steps: int = 12_000
@@ -37,7 +37,7 @@ class BaseSettings:
     lr: float = 3e-4
     lr_embeddings: float = 1e-3
     ema: float = 0.998
-    share_zh: float = 0.45
+    share_zh: float = 0.48
     share_en: float = 0.27
     noise: float = 0.3
     mlm_every: int = 4
