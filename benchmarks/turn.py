@@ -219,10 +219,7 @@ async def main() -> None:
         finally:
             settings.unlink()
 
-    cpu = next(
-        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line),
-        platform.machine(),
-    )
+    cpu = processor()
     table = [
         "# Cost of a turn",
         "",

@@ -11,7 +11,7 @@ import logging
 import sys
 import types
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 RASA_VERSION = "3.6.21"
 
@@ -122,7 +122,10 @@ def _stub(module: str, name: str) -> Any:
 class _StubModule(types.ModuleType):
     """A module any class can be imported from; using such a class fails with a plain message."""
 
-    __path__: ClassVar[list[str]] = []
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        # A path makes it a package, so that its submodules are looked for, here again.
+        self.__path__ = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import warnings
 
 import typer
 
-from chengda import chat, evaluate, knowledge, model, run, train
+from chengda import chat, evaluate, model, nlu, run, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,17 +18,17 @@ app.command("run")(run.run)
 app.command("chat")(chat.chat)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
-app.command("explain")(model.explain)
+app.command("explain")(nlu.explain)
 app.add_typer(model.app, name="model")
-app.add_typer(knowledge.app, name="knowledge")
 
 
 @app.callback()
-def main(verbose: bool = typer.Option(False, "--verbose", help="Log what happens inside.")) -> None:
+def main(
+    verbose: bool = typer.Option(False, "--verbose", help="Log what happens inside. 显示运行日志。"),
+) -> None:
     """城答 Chengda: the open city assistant. 开放的城市助手。"""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s"
-    )
-    if not verbose:
-        # Rasa's and its dependencies' deprecation notes are nothing a city hall can act on.
-        warnings.simplefilter("ignore")
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s")
+    # Rasa's and its dependencies' deprecation notes are nothing a city hall can act on.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.WARNING if verbose else logging.ERROR)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from chengda.compose import nlu_registry, nlu_sources
 from chengda.console_output import console, plain_errors
 from city.settings import SettingsError, load_settings
-from nlp.joint_manifest import ModelError
+from nlp.joint import JointModel, ModelError
+from nlp.joint_explain import Explanation
+from nlp.joint_explain import explain as explain_text
 from nlp.registry import ModelRegistry
 
 if TYPE_CHECKING:
@@ -124,6 +130,99 @@ def train_nlu(
         )
 
 
+def _model(model: Path | None) -> JointModel:
+    return JointModel.load(model if model is not None else _registry().current())
+
+
+def evaluate_nlu(
+    data: Annotated[list[Path], typer.Option(help="TSV `text<TAB>intent` or Rasa NLU YAML. 测试数据")],
+    model: Annotated[
+        Path | None, typer.Option(help="Model directory; the current one when left out. 模型目录")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="JSON file; an HTML page is written beside it. 报告文件")
+    ] = None,
+    noise: Annotated[bool, typer.Option(help="Measure on damaged copies too. 噪声测试")] = True,
+) -> None:
+    """Measure the language model on labelled texts. 评测语言理解模型。"""
+    with _errors():
+        from training.nlu.data import load_data
+        from training.nlu.evaluation import evaluate
+        from training.nlu.report import write_report
+
+        texts = load_data(data)
+        result = evaluate(_model(model), texts, name=", ".join(path.name for path in data), noise=noise)
+        table = Table(show_header=False)
+        table.add_row("准确率 accuracy", f"{result['accuracy']:.2%}")
+        table.add_row("宏平均 macro-F1", f"{result['macro_f1']:.2%}")
+        table.add_row("校准误差 ECE", f"{result['ece']:.3f}")
+        if result["oos"]:
+            table.add_row("OOS AUROC / FPR95", f"{result['oos']['auroc']:.2%} / {result['oos']['fpr95']:.2%}")
+        if result["entities"]:
+            table.add_row("实体 entity F1", f"{result['entities']['micro']['f1']:.2%}")
+        for name, row in result["slices"]["language"].items():
+            table.add_row(f"  {name}", f"{row['accuracy']:.2%} ({row['count']})")
+        for name, row in result["noise"].items():
+            table.add_row(f"  {name}", f"{row['accuracy']:.2%} ({-row['lost_points']:+.1f})")
+        table.add_row(
+            "p50 / p95 ms", f"{result['latency']['p50_ms']:.1f} / {result['latency']['p95_ms']:.1f}"
+        )
+        console.print(table)
+        if report is not None:
+            for path in write_report(result, report):
+                console.print(f"  {path}")
+
+
+def explain(
+    text: Annotated[str, typer.Argument(help="What a citizen might say. 一句话")],
+    model: Annotated[
+        Path | None, typer.Option(help="Model directory; the current one when left out. 模型目录")
+    ] = None,
+    intent: Annotated[str | None, typer.Option(help="Explain this intent, not the best one. 意图")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON. 输出 JSON")] = False,
+) -> None:
+    """Show which words drove the decision. 解释模型为何这样理解。"""
+    with plain_errors(SettingsError, ModelError, ValueError):
+        found = explain_text(_model(model), text, intent)
+        prediction = found.prediction
+        if as_json:
+            values = {
+                "text": found.text,
+                "intent": found.intent,
+                "accepted": prediction.accepted,
+                "oos_score": prediction.oos_score,
+                "ranking": [[name, score] for name, score in prediction.ranking[:5]],
+                "ambiguous": list(prediction.ambiguous),
+                "entities": [asdict(entity) for entity in prediction.entities],
+                "words": [asdict(word) for word in found.words],
+            }
+            typer.echo(json.dumps(values, ensure_ascii=False, indent=1))
+            return
+        console.print(_coloured(found))
+        verdict = "[green]接受 accepted[/]" if prediction.accepted else "[yellow]不接受 not accepted[/]"
+        console.print(f"[bold]{found.intent}[/] · {verdict} · OOS {prediction.oos_score:.2f}")
+        for name, score in prediction.ranking[:3]:
+            console.print(f"  {score:6.1%} {escape(name)}")
+        for entity in prediction.entities:
+            known = f" = {entity.canonical_id}" if entity.canonical_id else ""
+            console.print(
+                f"  {entity.entity}: {escape(entity.text)} → {escape(entity.value)}{known} [dim]{entity.source}[/]"
+            )
+
+
+def _coloured(found: Explanation) -> Text:
+    """Words for the intent on green, against it on red, the stronger the deeper."""
+    line = Text(found.text)
+    top = max((abs(word.weight) for word in found.words), default=0.0) or 1.0
+    for word in found.words:
+        share = abs(word.weight) / top
+        if share >= 0.1:
+            depth = int(60 + 140 * share)
+            colour = f"rgb(0,{depth},0)" if word.weight > 0 else f"rgb({depth},0,0)"
+            line.stylize(f"bold white on {colour}", word.start, word.end)
+    return line
+
+
 def _registry() -> ModelRegistry:
     return nlu_registry(load_settings())
 
@@ -131,7 +230,14 @@ def _registry() -> ModelRegistry:
 def list_models() -> None:
     """List trained models, newest first. 列出模型版本。"""
     with plain_errors(SettingsError, ModelError):
-        table = Table("", "version 版本", "created 时间", "accuracy 准确率", "data 数据", "parent 上一版")
+        table = Table(
+            "",
+            Column("version 版本", no_wrap=True),
+            "created 时间",
+            "accuracy 准确率",
+            "data 数据",
+            "parent 上一版",
+        )
         for item in _registry().versions():
             accuracy = item.metrics.get("dev_accuracy")
             table.add_row(

@@ -166,7 +166,10 @@ class Jobs:
             child = subprocess.Popen(
                 [sys.executable, "-m", "city.jobs", str(folder), str(self.at_once)],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -194,7 +197,11 @@ class Jobs:
 
     def list(self, kind: str | None = None, state: str | None = None) -> list[Job]:
         """Return records, newest first, of one kind or state where given."""
-        found = [self.get(p.name) for p in self.folder.iterdir() if _ID.match(p.name) and (p / "record.json").is_file()]
+        found = [
+            self.get(p.name)
+            for p in self.folder.iterdir()
+            if _ID.match(p.name) and (p / "record.json").is_file()
+        ]
         found = [j for j in found if (kind is None or j.kind == kind) and (state is None or j.state == state)]
         return sorted(found, key=lambda j: (j.created_at, j.id), reverse=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -230,7 +231,7 @@ def load_settings(path: Path | str | None = None) -> Settings:
         raise SettingsError(f"{file}: keys must be plain words ({error})") from None
 
 
-def _explain(file: Path, item: dict[str, Any]) -> str:
+def _explain(file: Path, item: Mapping[str, Any]) -> str:
     location = tuple(item["loc"])
     key = ".".join(str(part) for part in location)
     kind = item["type"]

@@ -28,7 +28,7 @@ MAX_CHOICES = 3
 # A message of more different search words than this says more than the name of a subject.
 BARE_WORDS = 6
 # Log-odds that the topic spoken of, an article on what was asked for, and the one first spoken of gain in a follow-up.
-SAME_TOPIC, SAME_FACET, ANCHOR = 2.0, 2.0, 3.0
+SAME_TOPIC, SAME_FACET, ANCHOR = 2.0, 2.0, 8.0
 # Below this probability another article of the same topic may be meant just as well.
 UNSURE = 0.6
 _LETTER = re.compile(r"[^\W\d_]")
@@ -69,7 +69,7 @@ class Turn:
     state: State | None
     text: str = ""
     language: str = "zh"
-    reading: Reading = Reading(0, ())
+    reading: Reading = field(default_factory=lambda: Reading(0, ()))
     subject: str = ""
     threshold: float = 0.5
     candidates: list[Candidate] = field(default_factory=list)
@@ -173,7 +173,11 @@ class Answerer:
         turn.candidates = plain
         if turn.state is not None and not (plain and plain[0].exact):
             sure = bool(plain) and plain[0].probability >= turn.threshold
-            if turn.reading.leaning == 2 or (not sure and turn.reading.leaning == 1) or not turn.reading.own_words:
+            if (
+                turn.reading.leaning == 2
+                or (not sure and turn.reading.leaning == 1)
+                or not turn.reading.own_words
+            ):
                 self._search_completed(turn, plain)
         best = turn.candidates[:3]
         found = [{"article": item.facts.id, "probability": round(item.probability, 3)} for item in best]
@@ -182,9 +186,11 @@ class Answerer:
     def decide(self, turn: Turn) -> dict[str, Any]:
         """Answer, offer a choice, or say that there is no answer."""
         best = turn.candidates[0] if turn.candidates else None
-        leans_on_nothing = turn.state is None and turn.reading.leaning == 2 and len(turn.reading.own_words) <= 1
+        leans_on_nothing = (
+            turn.state is None and turn.reading.leaning == 2 and len(turn.reading.own_words) <= 1
+        )
         if best is None or (leans_on_nothing and not best.exact and turn.question.follow_up):
-            self._decide_without(turn, leans_on_nothing or turn.question.follow_up and turn.state is None)
+            self._decide_without(turn, leans_on_nothing or (turn.question.follow_up and turn.state is None))
         elif leans_on_nothing and not best.exact and best.probability < max(0.9, turn.threshold):
             self._decide_without(turn, True)
         elif best.exact:
@@ -228,7 +234,9 @@ class Answerer:
         if turn.decision != "answer" or article is None:
             return {"passed": True}
         text = turn.replies[0].text
-        if article.is_valid_on(turn.question.today) and any(text.endswith(item) for item in article.answer.values()):
+        if article.is_valid_on(turn.question.today) and any(
+            text.endswith(item) for item in article.answer.values()
+        ):
             return {"passed": True}
         turn.decision, turn.why, turn.article = "abstain", "not current", None
         self.compose(turn)
@@ -257,7 +265,7 @@ class Answerer:
 
         for item in self._find(turn, turn.completed, self._family(turn, state)):
             score = _logit(max(item.probability, own.get(item.ref, 0.0)))
-            if item.facts.topic == state.topic and state.topic or item.facts.id == state.article:
+            if (item.facts.topic == state.topic and state.topic) or item.facts.id == state.article:
                 score += SAME_TOPIC + self._facet_score(turn, item, asked)
                 if item.facts.id == state.anchor and asked & item.facts.facets and not turn.reading.own_words:
                     score += ANCHOR
@@ -335,14 +343,16 @@ class Answerer:
 
     def _related(self, turn: Turn, article: Article) -> list[ArticleRef]:
         mask = turn.snapshot.masks(Filter(day=turn.question.today))
-        refs = [ref for ref in turn.snapshot.family(article.topic)]
+        refs = list(turn.snapshot.family(article.topic))
         refs += [
             item.ref
             for item in turn.candidates
             if item.facts.category == article.category and item.probability >= turn.calibration.clarify
         ]
         wanted = [
-            ref for ref in dict.fromkeys(refs) if turn.snapshot.facts(ref).id != article.id and mask[ref[0]][ref[1]]
+            ref
+            for ref in dict.fromkeys(refs)
+            if turn.snapshot.facts(ref).id != article.id and mask[ref[0]][ref[1]]
         ]
         return wanted[:MAX_CHOICES]
 
@@ -378,7 +388,7 @@ class Answerer:
             anchor, question = article.id, turn.text
             if turn.state is not None and turn.completed and turn.state.topic == article.topic:
                 anchor = turn.state.anchor
-            if not turn.text or (turn.completed and not asked_facets(turn.text)) and turn.state is not None:
+            if not turn.text or ((turn.completed and not asked_facets(turn.text)) and turn.state is not None):
                 question = f"{turn.text} {facet_phrase(turn.state.question)}"
             return State(article.id, anchor, article.topic, question, turn.language, now).to_dict()
         if turn.state is not None:

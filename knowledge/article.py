@@ -172,7 +172,9 @@ def _mapping(data: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]
         raise ArticleError(f"{where}: `{key}` must be given by language, as {key}: {{zh: …, en: …}}")
     wrong = [str(language) for language in value if language not in LANGUAGES]
     if wrong:
-        raise ArticleError(f"{where}: `{key}.{wrong[0]}` is no language of Chengda; use {', '.join(LANGUAGES)}")
+        raise ArticleError(
+            f"{where}: `{key}.{wrong[0]}` is no language of Chengda; use {', '.join(LANGUAGES)}"
+        )
     return value
 
 
@@ -192,7 +194,9 @@ def _questions(data: Mapping[str, Any], where: str) -> dict[str, list[str]]:
         if isinstance(values, str) or not isinstance(values or [], Sequence):
             raise ArticleError(f"{where}: `questions.{language}` must be a list of phrasings")
         if len(values or []) > MAX_QUESTIONS:
-            raise ArticleError(f"{where}: `questions.{language}` has over {MAX_QUESTIONS} phrasings; keep the best")
+            raise ArticleError(
+                f"{where}: `questions.{language}` has over {MAX_QUESTIONS} phrasings; keep the best"
+            )
         texts = [str(value).strip() for value in values or [] if str(value or "").strip()]
         if texts:
             questions[language] = list(dict.fromkeys(texts))

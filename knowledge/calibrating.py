@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from knowledge.importing import Progress
 from knowledge.index import Index
 from knowledge.ranking import FEATURES, make_query, search
 from knowledge.snapshot import Filter, Snapshot
+from knowledge.store import StoredPiece
 from knowledge.vectors.memory import MemoryReader
 
 # With fewer answerable questions than this the articles' own phrasings are taken as well.
@@ -109,10 +110,15 @@ def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -
     index.set_background(background)
     known = set(index.snapshot.ids)
     usable = [item for item in questions if not item.relevant or known.intersection(item.relevant)]
-    usable += [LabelledQuestion(text, language, ()) for language, texts in background.items() for text in texts]
+    usable += [
+        LabelledQuestion(text, language, (), "background")
+        for language, texts in background.items()
+        for text in texts
+    ]
     examples = examples_of(index, usable, progress=progress)
     if sum(bool(item.relevant) for item in usable) < ENOUGH_QUESTIONS:
         examples += own_examples(index, progress)
+    examples += crossing_examples(index, usable)
     calibration = fit(examples, FEATURES, source=source_of(folder))
     index.set_calibration(calibration.to_dict())
     return calibration
@@ -161,6 +167,42 @@ def examples_of(
     return examples
 
 
+def crossing_examples(index: Index, questions: Sequence[LabelledQuestion]) -> list[Example]:
+    """Return examples of questions whose articles exist only in the other language."""
+    examples = []
+    for asked, held in (("zh", "en"), ("en", "zh")):
+        chosen = [
+            item for item in questions if item.language == asked and not item.kind.startswith("background")
+        ]
+        examples += examples_of(index, chosen, snapshot=one_language(index, held))
+    return examples
+
+
+def one_language(index: Index, language: str) -> Snapshot:
+    """Return a copy of the index that holds its articles in one language only."""
+    _, pieces = index.store.pieces()
+    return copy_of(index, [piece for piece in pieces if piece.language == language])
+
+
+def copy_of(index: Index, pieces: Sequence[StoredPiece]) -> Snapshot:
+    """Return a copy of the index, in memory, that holds only these pieces."""
+    versions: dict[tuple[str, int], set[str]] = {}
+    for piece in pieces:
+        versions.setdefault((piece.article_id, piece.version), set()).add(piece.language)
+    articles = []
+    for (article_id, version), languages in versions.items():
+        article = index.store.version(article_id, version)
+        answer = {language: text for language, text in article.answer.items() if language in languages}
+        articles.append(replace(article, answer=answer))
+    readers = {}
+    for language in LANGUAGES:
+        keys = np.asarray([piece.key for piece in pieces if piece.language == language], np.int64)
+        readers[language] = MemoryReader(keys, index.snapshot.readers[language].fetch(keys))
+    segment = build_segment("copy", articles, pieces, index.stop_words)
+    manifest = {"segments": [{"file": segment.name, "gone": []}]}
+    return Snapshot(manifest, [segment], readers, index.snapshot.backgrounds)
+
+
 def own_examples(index: Index, progress: Progress | None = None) -> list[Example]:
     """Return examples from the articles' own phrasings: one of each article is hidden from a copy of the index."""
     generator = np.random.default_rng(0)
@@ -173,17 +215,11 @@ def own_examples(index: Index, progress: Progress | None = None) -> list[Example
         if piece.kind == "question":
             groups.setdefault((piece.article_id, piece.language), []).append(row)
     held = [int(generator.choice(rows)) for rows in groups.values() if len(rows) > 1]
-    held = sorted(generator.choice(held, min(len(held), OWN_QUESTIONS), replace=False).tolist()) if held else []
+    held = (
+        sorted(generator.choice(held, min(len(held), OWN_QUESTIONS), replace=False).tolist()) if held else []
+    )
     kept = [piece for row, piece in enumerate(pieces) if row not in set(held)]
-    versions = dict.fromkeys((piece.article_id, piece.version) for piece in kept)
-    articles = [index.store.version(article_id, version) for article_id, version in versions]
-    readers = {}
-    for language in LANGUAGES:
-        keys = np.asarray([piece.key for piece in kept if piece.language == language], np.int64)
-        readers[language] = MemoryReader(keys, index.snapshot.readers[language].fetch(keys))
-    segment = build_segment("held-out", articles, kept, index.stop_words)
-    manifest = {"segments": [{"file": segment.name, "gone": []}]}
-    snapshot = Snapshot(manifest, [segment], readers, index.snapshot.backgrounds)
+    snapshot = copy_of(index, kept)
     questions = [
         LabelledQuestion(pieces[row].text, pieces[row].language, (pieces[row].article_id,)) for row in held
     ]

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 # Share of the questions without an answer that may at most be met with a choice of titles or a department's number.
-CLARIFIED = 0.85
+CLARIFIED, CLARIFY_SHARE = 0.9, 0.5
+FOLDS = 5
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,51 +64,58 @@ class Example:
 
 
 def fit(
-    examples: Sequence[Example], feature_names: Sequence[str], *, source: str = "", false_abstention: float = 0.04
+    examples: Sequence[Example],
+    feature_names: Sequence[str],
+    *,
+    source: str = "",
+    false_abstention: float = 0.05,
 ) -> Calibration:
-    """Fit a calibration.
+    """Fit a calibration; the thresholds are set on questions that the weights were not fitted to (five folds).
 
     Args:
         examples: answerable and unanswerable questions.
         feature_names: names of the columns.
         source: where the questions came from, for the record.
-        false_abstention: share of answerable questions, found at rank one, that may be left unanswered.
+        false_abstention: share of answerable questions that may be left unanswered.
 
     Raises:
         ValueError: when there are no answerable or no unanswerable questions.
     """
     examples = [example for example in examples if len(example.features)]
-    answerable = [example for example in examples if example.relevant.any()]
-    unanswerable = [example for example in examples if not example.relevant.any()]
-    if not answerable or not unanswerable:
+    if len({bool(example.relevant.any()) for example in examples}) < 2:
         raise ValueError("calibration needs questions with an answer among the candidates, and some without")
+    right: list[float] = []
+    wrong: list[float] = []
+    for fold in range(FOLDS):
+        rest = [example for number, example in enumerate(examples) if number % FOLDS != fold]
+        model = _fit_weights(rest, feature_names, source)
+        for example in examples[fold::FOLDS]:
+            (right if example.relevant.any() else wrong).append(
+                float(model.probabilities(example.features).max())
+            )
+    answer = float(np.clip(np.quantile(right, false_abstention), 0.02, 0.6))
+    clarify = float(np.clip(np.quantile(wrong, CLARIFIED), CLARIFY_SHARE * answer, 0.9 * answer))
+    return replace(_fit_weights(examples, feature_names, source), answer=answer, clarify=clarify)
+
+
+def _fit_weights(examples: Sequence[Example], feature_names: Sequence[str], source: str) -> Calibration:
     x = np.concatenate([example.features for example in examples])
     y = np.concatenate([example.relevant for example in examples]).astype(float)
     mean, scale = x.mean(axis=0), x.std(axis=0)
     scale = np.where(scale < 1e-6, 1.0, scale)
     weights, bias = _logistic((x - mean) / scale, y, ridge=1.0)
-    calibration = Calibration(
-        tuple(feature_names), mean.tolist(), scale.tolist(), weights.tolist(), bias, 0.5, 0.2, 0.5, len(examples), source
+    return Calibration(
+        tuple(feature_names),
+        mean.tolist(),
+        scale.tolist(),
+        weights.tolist(),
+        bias,
+        0.5,
+        0.2,
+        0.5,
+        len(examples),
+        source,
     )
-    right, wrong = _tops(calibration, answerable), _tops(calibration, unanswerable)
-    answer = _threshold(right, wrong, false_abstention)
-    clarify = min(float(np.quantile(wrong, CLARIFIED)), 0.8 * answer)
-    return replace(calibration, answer=answer, clarify=clarify)
-
-
-def _tops(calibration: Calibration, examples: Sequence[Example]) -> Floats:
-    return np.asarray([calibration.probabilities(example.features).max() for example in examples])
-
-
-def _threshold(right: Floats, wrong: Floats, false_abstention: float) -> float:
-    """Return the threshold with the fewest errors of both kinds, within the allowed share of false abstentions."""
-    choices = np.unique(np.concatenate([right, wrong, [0.5]]))
-    missed = (right[:, None] < choices).mean(axis=0)
-    given = (wrong[:, None] >= choices).mean(axis=0)
-    allowed = missed <= false_abstention
-    cost = np.where(allowed, given + missed, np.inf)
-    best = choices[np.flatnonzero(cost == cost.min())]
-    return float(np.clip(np.median(best), 0.02, 0.98))
 
 
 def _logistic(x: Floats, y: Floats, ridge: float) -> tuple[Floats, float]:

@@ -92,7 +92,10 @@ def facts_of(article: Article) -> ArticleFacts:
 
 
 def build_segment(
-    name: str, articles: Sequence[Article], pieces: Sequence[StoredPiece], stop_words: frozenset[str] = frozenset()
+    name: str,
+    articles: Sequence[Article],
+    pieces: Sequence[StoredPiece],
+    stop_words: frozenset[str] = frozenset(),
 ) -> Segment:
     """Build a segment.
 
@@ -126,9 +129,7 @@ def build_segment(
     )
 
 
-def _documents(
-    numbers: Mapping[str, int], pieces: Sequence[StoredPiece], stop_words: frozenset[str]
-) -> Any:
+def _documents(numbers: Mapping[str, int], pieces: Sequence[StoredPiece], stop_words: frozenset[str]) -> Any:
     """Yield one document per passage, each with its article's title and phrasings in that language."""
     grouped: dict[tuple[int, str], dict[str, list[list[str]]]] = {}
     for piece in pieces:
@@ -143,7 +144,8 @@ def _documents(
 def write_segment(segment: Segment, stream: BinaryIO) -> None:
     """Write a segment as one uncompressed NumPy archive."""
     facts = [
-        {**vars(item), "facets": sorted(item.facets), "districts": list(item.districts)} for item in segment.facts
+        {**vars(item), "facets": sorted(item.facets), "districts": list(item.districts)}
+        for item in segment.facts
     ]
     postings = segment.postings
     np.savez(
@@ -196,7 +198,13 @@ def read_segment(name: str, data: bytes) -> Segment:
             archive["impacts"],
             archive["document_articles"],
         )
-        return Segment(name, facts, **{field: archive[field] for field in _ARRAYS}, postings=postings, words=_lines(archive["words"]))
+        return Segment(
+            name,
+            facts,
+            **{field: archive[field] for field in _ARRAYS},
+            postings=postings,
+            words=_lines(archive["words"]),
+        )
 
 
 def day_number(day: date) -> int:

@@ -115,7 +115,9 @@ def own_words(text: str) -> tuple[str, ...]:
     for pattern in _PATTERNS.values():
         bare = pattern.sub(" ", bare)
     words = [word for word in search_words(bare) if not word.startswith("_")]
-    return tuple(word for word in dict.fromkeys(words) if word not in STOP_ZH and (len(word) > 1 or not has_han(word)))
+    return tuple(
+        word for word in dict.fromkeys(words) if word not in STOP_ZH and (len(word) > 1 or not has_han(word))
+    )
 
 
 def complete(text: str, subject: str) -> str:
@@ -128,7 +130,10 @@ def complete(text: str, subject: str) -> str:
 def facet_phrase(question: str) -> str:
     """Return the words with which a question asked for its facets ("多少钱", "how much does it cost")."""
     spans = sorted(
-        found.span() for name, pattern in _PATTERNS.items() if name != "how-to" for found in pattern.finditer(question)
+        found.span()
+        for name, pattern in _PATTERNS.items()
+        if name != "how-to"
+        for found in pattern.finditer(question)
     )
     return question[spans[0][0] : spans[-1][1]] if spans else ""
 

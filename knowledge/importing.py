@@ -43,7 +43,11 @@ class ImportReport:
 
 
 def import_articles(
-    store: ArticleStore, items: Iterable[tuple[Article, str]], *, author: str = IMPORTER, report: ImportReport | None = None
+    store: ArticleStore,
+    items: Iterable[tuple[Article, str]],
+    *,
+    author: str = IMPORTER,
+    report: ImportReport | None = None,
 ) -> ImportReport:
     """Import articles, each with the hash of its source; see `ArticleStore.import_article`."""
     report = report or ImportReport()
@@ -58,7 +62,12 @@ def import_articles(
 
 
 def sync_folder(
-    store: ArticleStore, folder: Path, *, author: str = IMPORTER, prune: bool = False, progress: Progress | None = None
+    store: ArticleStore,
+    folder: Path,
+    *,
+    author: str = IMPORTER,
+    prune: bool = False,
+    progress: Progress | None = None,
 ) -> ImportReport:
     """Bring the store up to date with a folder of article files.
 

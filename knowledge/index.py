@@ -46,7 +46,7 @@ class SentenceEncoder(Protocol):
         """Return the unit vector of one text."""
 
 
-class IndexError_(Exception):
+class KnowledgeIndexError(Exception):
     """The index cannot be opened or written; the message names the file and the mend."""
 
 
@@ -85,9 +85,11 @@ class Index:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The newest opened state. Raises `IndexError_` before `catch_up` has made one."""
+        """The newest opened state. Raises `KnowledgeIndexError` before `catch_up` has made one."""
         if self._snapshot is None:
-            raise IndexError_(f"{self.folder}: the index is not built yet; run `chengda knowledge reindex`")
+            raise KnowledgeIndexError(
+                f"{self.folder}: the index is not built yet; run `chengda knowledge reindex`"
+            )
         return self._snapshot
 
     @property
@@ -133,7 +135,7 @@ class Index:
             wait_s: how long to wait for another process that is writing; it does the same work meanwhile.
 
         Raises:
-            IndexError_: when the lock cannot be had in time and there is no state to search.
+            KnowledgeIndexError: when the lock cannot be had in time and there is no state to search.
         """
         self.refresh()
         if self._is_current() and not self._needs_rebuild():
@@ -149,7 +151,7 @@ class Index:
                     return False
         except Timeout:
             if self._snapshot is None:
-                raise IndexError_(
+                raise KnowledgeIndexError(
                     f"{self.folder}: another process has been writing the index for {wait_s:.0f} s; "
                     "wait for it, or end it"
                 ) from None
@@ -178,7 +180,9 @@ class Index:
     def set_background(self, texts: Mapping[str, Sequence[str]]) -> None:
         """Store, by language, questions of the kind that no article answers; a query near to them is suspicious."""
         arrays = {
-            language: self.encoder.encode([clean(text) for text in texts.get(language, ())]).astype(np.float16)
+            language: self.encoder.encode([clean(text) for text in texts.get(language, ())]).astype(
+                np.float16
+            )
             for language in LANGUAGES
         }
         with self._writing(60):
@@ -235,7 +239,11 @@ class Index:
         old = self.snapshot
         _, changed = self.store.changed_since(old.manifest["seq"])
         records = [dict(record) for record in old.manifest["segments"]]
-        recent = records[-1] if len(records) > 1 and records[-1]["articles"] + len(changed) <= RECENT_ARTICLES else None
+        recent = (
+            records[-1]
+            if len(records) > 1 and records[-1]["articles"] + len(changed) <= RECENT_ARTICLES
+            else None
+        )
         again = set(changed)
         if recent is not None:
             records.pop()
@@ -330,7 +338,9 @@ class Index:
                 problem = check(self.folder, record)
                 if problem:
                     raise ValueError(problem)
-                known[record["file"]] = read_segment(record["file"], (self.folder / record["file"]).read_bytes())
+                known[record["file"]] = read_segment(
+                    record["file"], (self.folder / record["file"]).read_bytes()
+                )
             segments.append(known[record["file"]])
         readers = {
             language: self.vectors.open(manifest["vectors"][language], old.readers[language] if old else None)

@@ -169,9 +169,7 @@ class LexicalSearch:
         return out / np.float32(total)
 
     def _best_documents(self, postings: Postings, terms: Mapping[str, float], k: int) -> tuple[Ints, Floats]:
-        known = sorted(
-            (postings.frequency(term), term) for term in terms if term in postings.vocabulary
-        )
+        known = sorted((postings.frequency(term), term) for term in terms if term in postings.vocabulary)
         scores = np.zeros(postings.size, np.float32)
         spent, rest = 0, len(known)
         for number, (frequency, term) in enumerate(known):

@@ -17,7 +17,9 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 from knowledge.article import Article, ArticleError, make_article
 from knowledge.text import has_han
 
-_FRONT = re.compile(r"\A﻿?---[ \t]*\r?\n(?P<head>.*?)^---[ \t]*\r?$\n?(?P<body>.*)\Z", re.DOTALL | re.MULTILINE)
+_FRONT = re.compile(
+    r"\A﻿?---[ \t]*\r?\n(?P<head>.*?)^---[ \t]*\r?$\n?(?P<body>.*)\Z", re.DOTALL | re.MULTILINE
+)
 _LANGUAGE_HEADING = re.compile(
     r"^#{1,3}[ \t]*(?:(?P<zh>zh(?:-[a-z]+)?|中文|汉语|简体中文)|(?P<en>en(?:-[a-z]+)?|english|英文|英语))[ \t]*:?[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
@@ -107,13 +109,17 @@ def read_folder(folder: Path) -> Iterator[Parsed]:
         try:
             raw = path.read_bytes()
             if len(raw) > MAX_FILE_BYTES:
-                yield Parsed(path, b"", None, f"{where}: over {MAX_FILE_BYTES:,} bytes; split it into articles")
+                yield Parsed(
+                    path, b"", None, f"{where}: over {MAX_FILE_BYTES:,} bytes; split it into articles"
+                )
                 continue
             yield Parsed(path, raw, parse_article(raw.decode("utf-8-sig"), where=where))
         except UnicodeDecodeError as error:
             yield Parsed(path, raw, None, f"{where}: is not UTF-8 (byte {error.start}); save it as UTF-8")
         except OSError as error:
-            yield Parsed(path, b"", None, f"{where}: cannot be read ({error.strerror}); check its permissions")
+            yield Parsed(
+                path, b"", None, f"{where}: cannot be read ({error.strerror}); check its permissions"
+            )
         except ArticleError as error:
             yield Parsed(path, raw, None, str(error))
 
@@ -133,6 +139,8 @@ def _body_answers(body: str) -> dict[str, str]:
 
 
 def _is_block(text: str) -> bool:
-    return not text[:1].isspace() and text.isprintable() is False and all(
-        ch == "\n" or ch.isprintable() for ch in text
+    return (
+        not text[:1].isspace()
+        and text.isprintable() is False
+        and all(ch == "\n" or ch.isprintable() for ch in text)
     )

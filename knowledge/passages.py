@@ -58,8 +58,8 @@ def split_passages(text: str, limit: int = 0) -> list[str]:
     passages: list[str] = []
     for heading, section in _sections(text):
         room = max(limit - len(heading) - 1, limit // 2)
-        for chunk in _pack(_units(section, room), room):
-            passages.append(f"{heading}: {chunk}" if heading else chunk)
+        chunks = _pack(_units(section, room), room)
+        passages += [f"{heading}: {chunk}" if heading else chunk for chunk in chunks]
     return passages
 
 

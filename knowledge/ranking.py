@@ -78,7 +78,11 @@ class Candidate:
 
 
 def make_query(
-    text: str, language: str, snapshot: Snapshot, encoder: SentenceEncoder, stop_words: frozenset[str] = frozenset()
+    text: str,
+    language: str,
+    snapshot: Snapshot,
+    encoder: SentenceEncoder,
+    stop_words: frozenset[str] = frozenset(),
 ) -> Query:
     """Encode a question and weigh its words."""
     asked = text = clean(text)
@@ -119,6 +123,7 @@ def search(
     also: Sequence[ArticleRef] = (),
     limit: int = CANDIDATES,
     masks: Sequence[Mask] | None = None,
+    use_exact: bool = True,
 ) -> list[Candidate]:
     """Return the articles that may answer, likeliest first.
 
@@ -131,9 +136,10 @@ def search(
         also: articles to consider even when neither list names them.
         limit: how many.
         masks: which articles may be found, instead of `condition`.
+        use_exact: whether an article with this very title or phrasing comes first for certain.
     """
     masks = masks or snapshot.masks(condition)
-    exact = dict.fromkeys(snapshot.exact(query.asked, masks))
+    exact = dict.fromkeys(snapshot.exact(query.asked, masks) if use_exact else [])
     dense: dict[str, list[DenseHit]] = {"zh": [], "en": []}
     lexical: list[tuple[int, int, float]] = []
     if mode != "lexical":
@@ -142,7 +148,11 @@ def search(
         lexical = snapshot.lexical.search(query.terms, ARTICLES, masks)
     table = _Evidence(dense, lexical, query, snapshot)
     refs = [ref for ref in table.fused(limit) if ref not in exact]
-    refs = [*exact, *refs, *(ref for ref in also if ref not in refs and ref not in exact and masks[ref[0]][ref[1]])]
+    refs = [
+        *exact,
+        *refs,
+        *(ref for ref in also if ref not in refs and ref not in exact and masks[ref[0]][ref[1]]),
+    ]
     if not refs:
         return []
     if mode != "hybrid":
@@ -165,7 +175,11 @@ def search(
 
 
 class _Evidence:
-    """What the lists say about each article."""
+    """What the lists say about each article.
+
+    An article that does not exist in the question's language is judged by its pieces in the other one, as if they
+    were in the question's.
+    """
 
     def __init__(
         self,
@@ -182,16 +196,20 @@ class _Evidence:
         for language, hits in dense.items():
             own = language == query.language
             for hit in hits:
-                name = "crossing" if not own else "passage" if hit.kind == "passage" else "question"
-                key = (hit.article, name)
-                self.best[key] = max(self.best.get(key, -1.0), hit.cosine)
-                if own:
+                kind = "passage" if hit.kind == "passage" else "question"
+                stands_in = not own and query.language not in snapshot.facts(hit.article).languages
+                for name in (kind,) if own else (kind, "crossing") if stands_in else ("crossing",):
+                    key = (hit.article, name)
+                    self.best[key] = max(self.best.get(key, -1.0), hit.cosine)
+                if own or stands_in:
                     self.near.setdefault(hit.article, []).append(hit.cosine)
             if hits:
                 # An article that is not in the list is at most as near as the last of it.
                 for name in ("question", "passage") if own else ("crossing",):
                     self.floor[name] = hits[-1].cosine
             self.lists.append(list(dict.fromkeys(hit.article for hit in hits)))
+        if not dense.get(query.language):
+            self.floor["question"] = self.floor["passage"] = self.floor["crossing"]
         self.bm25 = {(segment, article): score for segment, article, score in lexical}
         self.lists.append(list(self.bm25))
 
@@ -252,7 +270,6 @@ class _Evidence:
             ]
         )
 
-
     def _missing(self, refs: Sequence[ArticleRef]) -> npt.NDArray[np.float64]:
         """Return the weight of the weightiest word that an article lacks, as a share of the query's weightiest."""
         lexical, terms = self.snapshot.lexical, self.query.terms
@@ -270,7 +287,9 @@ class _Evidence:
         terms = self.query.terms
         total = sum(terms.values())
         lexical = self.snapshot.lexical
-        return sum(weight for term, weight in terms.items() if not lexical.knows(term)) / total if total else 1.0
+        return (
+            sum(weight for term, weight in terms.items() if not lexical.knows(term)) / total if total else 1.0
+        )
 
 
 def _lead(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -12,6 +12,8 @@ from knowledge.answering import Answerer, Outcome, Question
 from knowledge.article import Article
 from knowledge.calibrating import calibrate, source_of
 from knowledge.calibration import Calibration
+from knowledge.curation import Curator
+from knowledge.feedback import Cluster
 from knowledge.importing import ImportReport, Progress, sync_folder
 from knowledge.index import Index, SentenceEncoder
 from knowledge.ranking import FEATURES, Candidate, make_query, search
@@ -34,6 +36,7 @@ class KnowledgeService:
         self.store = store
         self.index = index
         self.answerer = answerer
+        self.curator = Curator(store, index)
         self.import_report = ImportReport()
         self._calibration: tuple[Snapshot, Calibration] | None = None
         self._stop = threading.Event()
@@ -62,13 +65,15 @@ class KnowledgeService:
             ArticleError: when the article folder does not exist.
             DatabaseError: when the store cannot be opened.
             EncoderError: when the base cannot be loaded.
-            IndexError_: when another process has been writing the index for too long.
+            KnowledgeIndexError: when another process has been writing the index for too long.
         """
         warm_up()
         folder = settings.data / "knowledge"
         store = ArticleStore(settings.knowledge.store_url or f"sqlite:///{folder / 'articles.db'}")
         encoder = encoder or _load_encoder(settings)
-        vectors = make_vector_store(settings.knowledge.vector_store, folder / "index" / "vectors", encoder.dimension)
+        vectors = make_vector_store(
+            settings.knowledge.vector_store, folder / "index" / "vectors", encoder.dimension
+        )
         index = Index(folder / "index", store, encoder, vectors, settings.knowledge.stop_words)
         service = cls(settings, store, index, Answerer(settings, store, encoder, index.stop_words))
         articles = settings.path(settings.knowledge.articles)
@@ -85,6 +90,7 @@ class KnowledgeService:
         self._stop.set()
         if self._follower is not None:
             self._follower.join(timeout=10)
+        self.curator.flush()
         self.store.close()
 
     def ready(self) -> bool:
@@ -94,10 +100,18 @@ class KnowledgeService:
     def answer(self, question: Question) -> Outcome:
         """Answer one question; see `Answerer`."""
         snapshot = self.index.snapshot
-        return self.answerer.answer(question, snapshot, self.calibration_of(snapshot))
+        outcome = self.answerer.answer(question, snapshot, self.calibration_of(snapshot))
+        self.curator.notice(question, outcome)
+        return outcome
 
     def search(
-        self, text: str, language: str, *, condition: Filter | None = None, mode: str = "hybrid", limit: int = 10
+        self,
+        text: str,
+        language: str,
+        *,
+        condition: Filter | None = None,
+        mode: str = "hybrid",
+        limit: int = 10,
     ) -> list[Candidate]:
         """Return the articles found for a text, likeliest first; for staff, tests and evaluation."""
         snapshot = self.index.snapshot
@@ -122,19 +136,25 @@ class KnowledgeService:
         """Save a draft; see `ArticleStore.save`."""
         return self.store.save(article, author=author, base_version=base_version, comment=comment)
 
-    def publish(self, article: Article, *, author: str, base_version: int | None, comment: str = "") -> Article:
+    def publish(
+        self, article: Article, *, author: str, base_version: int | None, comment: str = ""
+    ) -> Article:
         """Save and publish at once; see `ArticleStore.publish`."""
         saved = self.store.publish(article, author=author, base_version=base_version, comment=comment)
         self.index.catch_up()
         return saved
 
-    def set_status(self, article_id: str, status: str, *, author: str, base_version: int | None = None) -> Article:
+    def set_status(
+        self, article_id: str, status: str, *, author: str, base_version: int | None = None
+    ) -> Article:
         """Send a draft to review, publish or archive it; see `ArticleStore.set_status`."""
         article = self.store.set_status(article_id, status, author=author, base_version=base_version)
         self.index.catch_up()
         return article
 
-    def rollback(self, article_id: str, version: int, *, author: str, base_version: int | None = None) -> Article:
+    def rollback(
+        self, article_id: str, version: int, *, author: str, base_version: int | None = None
+    ) -> Article:
         """Go back to an older version; see `ArticleStore.rollback`."""
         article = self.store.rollback(article_id, version, author=author, base_version=base_version)
         self.index.catch_up()
@@ -151,6 +171,28 @@ class KnowledgeService:
     def history(self, article_id: str) -> Sequence[VersionRecord]:
         """Return an article's versions; see `ArticleStore.history`."""
         return self.store.history(article_id)
+
+    def open_questions(self, limit: int = 500) -> Sequence[Cluster]:
+        """Return the questions that were not answered well, grouped; act on them with `curator`."""
+        return self.curator.clusters(self.calibration_of(self.index.snapshot), limit)
+
+    def record_feedback(
+        self,
+        question: str,
+        language: str,
+        rating: str,
+        *,
+        article_id: str | None = None,
+        comment: str = "",
+        conversation_id: str | None = None,
+    ) -> None:
+        """Keep a citizen's thumb ("up" or "down") with the question it was given for, personal data masked."""
+        entry = {"question": question, "language": language, "kind": rating, "article_id": article_id}
+        self.curator.queue.record([{**entry, "comment": comment, "conversation_id": conversation_id}])
+
+    def erase_feedback(self, conversation_id: str) -> int:
+        """Erase what was kept of a conversation."""
+        return self.curator.queue.erase(conversation_id)
 
     def reindex(self, progress: Progress | None = None) -> None:
         """Build the index and its calibration anew; the old one answers until then."""
@@ -174,6 +216,7 @@ class KnowledgeService:
     def _follow(self) -> None:
         while not self._stop.wait(FOLLOW_SECONDS):
             try:
+                self.curator.flush()
                 self.index.catch_up(wait_s=0.05)
             except Exception:
                 # The state at hand goes on answering; the next round tries again.

@@ -116,7 +116,10 @@ class Snapshot:
         if cached is None:
             cached = [
                 np.asarray(
-                    [bool(lives) and _passes(facts, condition) for facts, lives in zip(segment.facts, alive, strict=True)],
+                    [
+                        bool(lives) and _passes(facts, condition)
+                        for facts, lives in zip(segment.facts, alive, strict=True)
+                    ],
                     bool,
                 )
                 for segment, alive in zip(self.segments, self.alive, strict=True)

@@ -80,7 +80,11 @@ def mend(text: str, spellers: Sequence[Speller], is_word: Callable[[str], bool] 
 
     def english(found: re.Match[str]) -> str:
         word = found.group().lower()
-        if word in STOP_EN or any(word in speller.known for speller in spellers) or (is_word and is_word(word)):
+        if (
+            word in STOP_EN
+            or any(word in speller.known for speller in spellers)
+            or (is_word and is_word(word))
+        ):
             return found.group()
         for speller in spellers:
             better = speller.english_word(word)
@@ -102,11 +106,17 @@ def _mend_chinese(run: str, spellers: Sequence[Speller]) -> str:
             part = tokens[start : start + count]
             window = "".join(part)
             # A slip breaks a word into fragments; whole words beside each other are none.
-            if len(part) < count or not 2 <= len(window) <= 5 or (count > 1 and all(len(token) > 1 for token in part)):
+            if (
+                len(part) < count
+                or not 2 <= len(window) <= 5
+                or (count > 1 and all(len(token) > 1 for token in part))
+            ):
                 continue
             if any(window in speller.known for speller in spellers) or jieba.dt.FREQ.get(window):
                 continue
-            better = next((word for word in (speller.chinese_word(window) for speller in spellers) if word), None)
+            better = next(
+                (word for word in (speller.chinese_word(window) for speller in spellers) if word), None
+            )
             if better:
                 tokens[start : start + count] = [better]
                 break

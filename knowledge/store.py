@@ -196,7 +196,9 @@ class ArticleStore:
         query = select(*(tables.passages.c[name] for name in columns)).order_by(tables.passages.c.key)
         if article_ids is not None:
             query = query.where(tables.passages.c.article_id.in_(list(article_ids)))
-        with Session(self.engine.execution_options(isolation_level=_snapshot(self.engine)), future=True) as session:
+        with Session(
+            self.engine.execution_options(isolation_level=_snapshot(self.engine)), future=True
+        ) as session:
             seq = int(session.scalar(select(func.max(tables.changes.c.seq))) or 0)
             return seq, [StoredPiece(**row._mapping) for row in session.execute(query)]
 
@@ -222,7 +224,9 @@ class ArticleStore:
             _log(session, article.id, "save", version, author)
         return replace(article, version=version, status="draft")
 
-    def set_status(self, article_id: str, status: str, *, author: str, base_version: int | None = None) -> Article:
+    def set_status(
+        self, article_id: str, status: str, *, author: str, base_version: int | None = None
+    ) -> Article:
         """Move the newest version to another status; `published` shows it to citizens, `archived` hides it.
 
         Raises:
@@ -238,7 +242,9 @@ class ArticleStore:
             _log(session, article_id, status, row.head_version, author)
         return self.get(article_id)
 
-    def publish(self, article: Article, *, author: str, base_version: int | None, comment: str = "") -> Article:
+    def publish(
+        self, article: Article, *, author: str, base_version: int | None, comment: str = ""
+    ) -> Article:
         """Save and publish in one step; arguments and errors as `save`."""
         make_article(article.to_dict())
         with writing(self.engine) as session:
@@ -247,7 +253,9 @@ class ArticleStore:
             _log(session, article.id, "published", version, author)
         return replace(article, version=version, status="published")
 
-    def rollback(self, article_id: str, version: int, *, author: str, base_version: int | None = None) -> Article:
+    def rollback(
+        self, article_id: str, version: int, *, author: str, base_version: int | None = None
+    ) -> Article:
         """Make an older version the newest again, as a copy; a published article shows it at once.
 
         Raises:
@@ -256,7 +264,9 @@ class ArticleStore:
         with writing(self.engine) as session:
             row = _row(session, article_id, base_version)
             article = self._load(session, article_id, version)
-            new = self._write(session, article, author, row.head_version, "rollback", f"from version {version}")
+            new = self._write(
+                session, article, author, row.head_version, "rollback", f"from version {version}"
+            )
             public = row.published_version is not None
             self._apply_status(session, article_id, new, "published" if public else "draft")
             _log(session, article_id, "rollback", new, author)
@@ -304,7 +314,9 @@ class ArticleStore:
         if row is None:
             raise ArticleNotFound(f"{article_id}: has no version {version}")
         article = make_article({"id": article_id, **row.content, "version": version}, where=article_id)
-        return replace(article, updated_at=row.created_at.isoformat(timespec="seconds"), updated_by=row.author)
+        return replace(
+            article, updated_at=row.created_at.isoformat(timespec="seconds"), updated_by=row.author
+        )
 
     def _write(
         self, session: Session, article: Article, author: str, base: int | None, action: str, comment: str
@@ -372,7 +384,9 @@ class ArticleStore:
                 session.execute(insert(tables.passages), rows)
 
 
-def guarded(store: ArticleStore, article_id: str, change: Callable[[Article], Article], *, author: str) -> Article:
+def guarded(
+    store: ArticleStore, article_id: str, change: Callable[[Article], Article], *, author: str
+) -> Article:
     """Change the published version of an article and publish the result, again when somebody was quicker.
 
     Raises:

@@ -13,7 +13,9 @@ import snowballstemmer
 
 jieba.setLogLevel(60)
 
-_INVISIBLE = re.compile(r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_INVISIBLE = re.compile(
+    r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
 _SPACE = re.compile(r"\s+")
 _PIECE = re.compile(r"[㐀-䶿一-鿿]+|[a-z0-9]+(?:['’][a-z]+)?")
 _HAN = re.compile(r"[㐀-䶿一-鿿]")

@@ -73,9 +73,11 @@ def find_anomalies(
     for kind, begin, end in _meter_faults(series, profile):
         doubtful[begin:end] = True
         findings.append(_finding(kind, series, profile, begin, end, None, float(end - begin)))
+    shifts = find_shifts(series, day_table(series, country), doubtful)
+    if shifts:  # judge the days on both sides of a step by their own side
+        profile = fit_profile(series, country, [shift.day for shift in shifts])
     findings += _unusual(series, profile, tariff, doubtful)
-    for shift in find_shifts(series, day_table(series, country), doubtful):
-        findings.append(_from_shift(shift, series, tariff))
+    findings += [_from_shift(shift, series, tariff) for shift in shifts]
     return sorted(findings, key=lambda finding: finding.start)
 
 

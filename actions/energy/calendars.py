@@ -62,3 +62,27 @@ def day_types(index: pd.DatetimeIndex, country: str = "CN") -> np.ndarray:
     unique, inverse = np.unique(np.asarray(wall), return_inverse=True)
     kinds = np.array([day_type(pd.Timestamp(day).date(), country) for day in unique], dtype=int)
     return kinds[inverse]
+
+
+def rest_kinds(daily: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Return for each of the 8 day types whether the load rests then; learned, for not every house rests on Sunday.
+
+    Args:
+        daily: level of each day, NaN where unknown, shape (days,); the last 26 weeks count.
+        kinds: day types, shape (days,).
+    """
+    daily, kinds = daily[-182:], kinds[-182:]
+    level = np.full(8, np.nan)
+    for kind in range(8):
+        sample = daily[(kinds == kind) & np.isfinite(daily)]
+        if len(sample) >= 2:
+            level[kind] = np.median(sample)
+    out = np.zeros(8, dtype=bool)
+    out[HOLIDAY] = True
+    if np.isfinite(level[:7]).sum() < 2:
+        out[5:] = True
+        return out
+    high, low = float(np.nanmax(level[:7])), float(np.nanmin(level[:7]))
+    if high > 0 and (high - low) / high > 0.1:
+        out = np.nan_to_num(level, nan=low) < (high + low) / 2
+    return out

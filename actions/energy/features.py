@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from actions.energy.calendars import HOLIDAY, MAKE_UP_WORKDAY, day_types
+from actions.energy.calendars import HOLIDAY, MAKE_UP_WORKDAY, day_types, rest_kinds
 
 DAY, WEEK = 24, 168
 HISTORY_H = 6 * WEEK
@@ -54,23 +54,10 @@ class Hourly:
 
 
 def rest_days(kw: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """Return for each of the 8 day types whether the load rests then; learned, for not every house rests on Sunday.
-
-    Args:
-        kw: hourly load, shape (n,); the last 26 weeks count.
-        kinds: day types, shape (n,).
-    """
-    days = min(len(kw) // DAY, 182)
-    daily = kw[len(kw) - days * DAY :].reshape(days, DAY).mean(axis=1)
-    noon = kinds[len(kw) - days * DAY :].reshape(days, DAY)[:, DAY // 2]
-    level = np.array([np.median(daily[noon == k]) if (noon == k).sum() >= 2 else np.nan for k in range(8)])
-    high, low = np.nanmax(level[:7], initial=0.0), np.nanmin(level[:7], initial=np.inf)
-    out = np.zeros(8, dtype=bool)
-    if high > 0 and (high - low) / high > 0.1:
-        out = np.nan_to_num(level, nan=low) < (high + low) / 2
-    else:
-        out[HOLIDAY] = True
-    return out
+    """Return `rest_kinds` of an hourly load, shape (8,); see there."""
+    days = len(kw) // DAY
+    start = len(kw) - days * DAY
+    return rest_kinds(kw[start:].reshape(days, DAY).mean(axis=1), kinds[start:].reshape(days, DAY)[:, DAY // 2])
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,7 @@ def build(
     tariff: Tariff,
     plant: Plant,
     peak_so_far_kw: float,
+    margin_kw: np.ndarray,
 ) -> Problem:
     """Build the programme for checked input; see `optimise.optimise`."""
     steps = len(index)
@@ -222,9 +223,9 @@ def build(
         builder.add(
             "peak",
             [(np.full(len(positions), peaks.start + number), 1.0), (imports.start + positions, -1.0)],
-            0.0, np.inf, len(positions),
+            margin_kw[positions], np.inf, len(positions),
         )
-    builder.add("import_limit", [(imports.start + span, 1.0)], -np.inf, plant.import_limit_kw, steps)
+    builder.add("import_limit", [(imports.start + span, 1.0)], -np.inf, plant.import_limit_kw - margin_kw, steps)
     builder.add("export_limit", [(exports.start + span, 1.0)], -np.inf, plant.export_limit_kw, steps)
     pairs = {"one_way_grid": ("import", "export"), "one_way_battery": ("charge", "discharge")}
     for name, way in ways.items():  # first ≤ M·b and second ≤ M·(1 − b)

@@ -63,6 +63,7 @@ def optimise(
     peak_so_far_kw: float = 0.0,
     gap: float = DEFAULT_GAP,
     limit_s: float = 30.0,
+    margin_kw: np.ndarray | None = None,
 ) -> Schedule:
     """Return the cheapest schedule.
 
@@ -75,6 +76,7 @@ def optimise(
         peak_so_far_kw: highest import already metered this month.
         gap: relative gap at which to stop.
         limit_s: time limit in seconds.
+        margin_kw: how much higher the load may turn out, shape (n,); peak and import limit are held with it.
 
     Raises:
         BadBattery, BadPlant, BadTariff: for impossible input.
@@ -82,7 +84,7 @@ def optimise(
         SolverFailed: when no schedule was found in time.
     """
     started = time.perf_counter()
-    problem = make_problem(index, load_kw, tariff, plant, pv_kw, peak_so_far_kw)
+    problem = make_problem(index, load_kw, tariff, plant, pv_kw, peak_so_far_kw, margin_kw)
     exclusive = {name: steps.copy() for name, steps in problem.risky.items()}
     while True:
         result = solve(problem, exclusive, gap, max(0.1, limit_s - (time.perf_counter() - started)))
@@ -109,21 +111,23 @@ def make_problem(
     plant: Plant,
     pv_kw: np.ndarray | None = None,
     peak_so_far_kw: float = 0.0,
+    margin_kw: np.ndarray | None = None,
 ) -> Problem:
     """Check the input and build the programme; see `optimise` for the arguments."""
     steps = len(index)
     load_kw = np.asarray(load_kw, dtype=float)
     pv_kw = np.zeros(steps) if pv_kw is None else np.asarray(pv_kw, dtype=float)
-    if steps < 2 or load_kw.shape != (steps,) or pv_kw.shape != (steps,):
+    margin_kw = np.zeros(steps) if margin_kw is None else np.asarray(margin_kw, dtype=float)
+    if steps < 2 or any(v.shape != (steps,) for v in (load_kw, pv_kw, margin_kw)):
         raise BadPlant(field="load_kw", reason=(f"需要 {steps} 个值", f"it needs {steps} values and at least 2 steps"))
-    for name, values in (("load_kw", load_kw), ("pv_kw", pv_kw)):
+    for name, values in (("load_kw", load_kw), ("pv_kw", pv_kw), ("margin_kw", margin_kw)):
         if not np.isfinite(values).all():
             raise BadPlant(field=name, reason=("含有缺失值", "it holds unknown values"))
     if (pv_kw < 0).any():
         raise BadPlant(field="pv_kw", reason=("不能为负", "it cannot be negative"))
     tariff.check()
     plant.check(steps, float(np.mean(np.abs(load_kw))) or None)
-    return build(index, load_kw, pv_kw, tariff, plant, peak_so_far_kw)
+    return build(index, load_kw, pv_kw, tariff, plant, peak_so_far_kw, margin_kw)
 
 
 def solve(problem: Problem, exclusive: Ways, gap: float, limit_s: float) -> OptimizeResult:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from actions.energy.calendars import HOLIDAY, day_types
+from actions.energy.calendars import HOLIDAY, day_types, rest_kinds
 from actions.energy.series import LoadSeries, need_days, need_load
 
 _WINDOW_DAYS = 35
@@ -65,8 +66,13 @@ def day_table(series: LoadSeries, country: str = "CN") -> DayTable:
     )
 
 
-def fit_profile(series: LoadSeries, country: str = "CN") -> Profile:
+def fit_profile(series: LoadSeries, country: str = "CN", breaks: Sequence[int] = ()) -> Profile:
     """Fit the profile: medians of like days within five weeks, plus a temperature response when weather is known.
+
+    Args:
+        series: at least three weeks.
+        country: whose public holidays count.
+        breaks: days (counted from the first) on which the level changed for good; baselines do not reach across.
 
     Raises:
         TooFewRows: with less than three weeks of data.
@@ -76,27 +82,38 @@ def fit_profile(series: LoadSeries, country: str = "CN") -> Profile:
     need_load(series)
     layout = day_table(series, country)
     table = layout.pivot(np.where(series.filled, np.nan, series.power_kw))
-    neighbours = _neighbours(layout.kinds)
+    off = rest_kinds(row_mean(table, 0.7), layout.kinds)[layout.kinds]
+    segment = np.searchsorted(np.asarray(sorted(breaks), dtype=int), np.arange(len(table)), side="right")
+    neighbours = _neighbours(layout.kinds, off, segment)
     weather = np.zeros_like(table)
     if series.temperature_c is not None:
-        weather = _weather_response(table, layout, layout.pivot(series.temperature_c), neighbours)
+        weather = _weather_response(table, off, layout.pivot(series.temperature_c), neighbours)
     calm = table - weather
     usual = _medians(calm, neighbours)
     expected = np.maximum(usual + weather, 0.0) if np.nanmin(table) >= 0 else usual + weather
-    off = layout.kinds >= 5
     scale = _scales(table - expected, off, float(np.nanmean(np.abs(table))))
     return Profile(
         layout.flat(expected), layout.flat(scale), layout.flat(weather), layout.flat(np.repeat(off[:, None], table.shape[1], 1))
     )
 
 
-def _neighbours(kinds: np.ndarray) -> list[np.ndarray]:
+def row_mean(table: np.ndarray, least: float) -> np.ndarray:
+    """Return the mean of each row, NaN where less than the share `least` of it is known, shape (rows,)."""
+    enough = np.isfinite(table).mean(axis=1) >= least
+    out = np.full(len(table), np.nan)
+    out[enough] = np.nanmean(table[enough], axis=1)
+    return out
+
+
+def _neighbours(kinds: np.ndarray, group: np.ndarray, segment: np.ndarray) -> list[np.ndarray]:
     """For every day, the days like it within five weeks, itself left out; wider and looser where those are few."""
     days = np.arange(len(kinds))
-    group = kinds >= 5
     out = []
     for day, kind in enumerate(kinds):
         near = np.abs(days - day) <= _WINDOW_DAYS
+        beside = near & (segment == segment[day])
+        if (beside & (group == group[day])).sum() > _FEWEST:
+            near = beside
         same = near & (kinds == kind) & (days != day)
         if kind == HOLIDAY:
             same = near & ((kinds == HOLIDAY) | (kinds == 6)) & (days != day)
@@ -118,7 +135,7 @@ def _medians(table: np.ndarray, neighbours: list[np.ndarray]) -> np.ndarray:
 
 
 def _weather_response(
-    table: np.ndarray, layout: DayTable, temperature_c: np.ndarray, neighbours: list[np.ndarray]
+    table: np.ndarray, off_days: np.ndarray, temperature_c: np.ndarray, neighbours: list[np.ndarray]
 ) -> np.ndarray:
     """Fit kW per degree above 22 °C and below 16 °C, by block of the day and kind of day, on departures from the usual.
 
@@ -133,7 +150,7 @@ def _weather_response(
     target = table - _medians(table, neighbours)
     moved = np.stack([part - np.nan_to_num(_medians(part, neighbours)) for part in basis])
     for off in (False, True):
-        rows = np.flatnonzero((layout.kinds >= 5) == off)
+        rows = np.flatnonzero(off_days == off)
         for block in np.array_split(np.arange(slots), blocks):
             y = target[np.ix_(rows, block)].ravel()
             x = moved[:, rows][:, :, block].reshape(2, -1).T
@@ -161,7 +178,7 @@ def _robust_slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _smooth_days(temperature_c: np.ndarray) -> np.ndarray:
     """Blend the temperature with the mean of the day before: buildings warm up slowly."""
-    daily = pd.Series(np.nanmean(np.where(np.isfinite(temperature_c), temperature_c, np.nan), axis=1))
+    daily = pd.Series(row_mean(temperature_c, 0.01))
     before = daily.interpolate(limit_direction="both").shift(1, fill_value=daily.iloc[0]).to_numpy()
     return np.asarray(0.7 * temperature_c + 0.3 * before[:, None])
 

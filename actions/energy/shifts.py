@@ -8,18 +8,22 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from actions.energy.profile import DayTable
+from actions.energy.profile import DayTable, row_mean
 from actions.energy.series import LoadSeries
 
 _SIDE_DAYS = 14
 _LEAST_STEP = 0.12
 _LEAST_SCORE = 4.5
+_SHARPEN_DAYS = 5
 NIGHT_H = (1, 5)
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A step from one level to another that lasted; power in kW, mean over the hours concerned."""
+    """A step from one level to another that lasted; power in kW, mean over the hours concerned.
+
+    `day` counts from the first day of the series.
+    """
 
     kind: Literal["level_shift", "night_base_load"]
     start: pd.Timestamp
@@ -29,6 +33,7 @@ class Shift:
     days: int
     hours_per_day: float
     score: float
+    day: int
 
 
 def find_shifts(series: LoadSeries, layout: DayTable, doubtful: np.ndarray) -> list[Shift]:
@@ -39,14 +44,13 @@ def find_shifts(series: LoadSeries, layout: DayTable, doubtful: np.ndarray) -> l
     """
     kw = np.where(series.filled | doubtful, np.nan, series.power_kw)
     table = layout.pivot(kw)
-    if series.temperature_c is not None:
-        table = table - _temperature_part(layout, table, layout.pivot(series.temperature_c))
     slots = table.shape[1]
     out: list[Shift] = []
-    with np.errstate(all="ignore"):
-        day_kw = _row_mean(table)
-        night = slice(slots * NIGHT_H[0] // 24, max(slots * NIGHT_H[1] // 24, slots * NIGHT_H[0] // 24 + 1))
-        night_kw = _row_mean(table[:, night])
+    night = slice(slots * NIGHT_H[0] // 24, max(slots * NIGHT_H[1] // 24, slots * NIGHT_H[0] // 24 + 1))
+    day_kw, night_kw = row_mean(table, 0.7), row_mean(table[:, night], 0.7)
+    if series.temperature_c is not None:
+        day_t = row_mean(layout.pivot(series.temperature_c), 0.7)
+        day_kw, night_kw = (level - _temperature_part(layout.kinds, level, day_t) for level in (day_kw, night_kw))
     steps = _steps(day_kw, layout.kinds)
     for at, end, before, after, score in steps:
         out.append(_shift("level_shift", series, layout, at, end, before, after, 24.0, score))
@@ -59,26 +63,18 @@ def find_shifts(series: LoadSeries, layout: DayTable, doubtful: np.ndarray) -> l
     return out
 
 
-def _row_mean(table: np.ndarray) -> np.ndarray:
-    enough = np.isfinite(table).mean(axis=1) >= 0.7
-    out = np.full(len(table), np.nan)
-    out[enough] = np.nanmean(table[enough], axis=1)
-    return out
-
-
-def _temperature_part(layout: DayTable, table: np.ndarray, temperature_c: np.ndarray) -> np.ndarray:
-    """The response of daily power to daily temperature, from day-to-day changes of like days; shape like `table`."""
-    with np.errstate(all="ignore"):
-        day_kw, day_t = _row_mean(table), _row_mean(temperature_c)
+def _temperature_part(kinds: np.ndarray, level: np.ndarray, day_t: np.ndarray) -> np.ndarray:
+    """The response of a daily level to daily temperature, from day-to-day changes of like days, shape (days,)."""
     basis = np.stack([np.maximum(day_t - 20, 0), np.maximum(15 - day_t, 0)], axis=1)
-    like = (layout.kinds[1:] >= 5) == (layout.kinds[:-1] >= 5)
-    x, y = np.diff(basis, axis=0)[like], np.diff(day_kw)[like]
+    like = (kinds[1:] >= 5) == (kinds[:-1] >= 5)
+    x, y = np.diff(basis, axis=0)[like], np.diff(level)[like]
     known = np.isfinite(y) & np.isfinite(x).all(axis=1)
     if known.sum() < 20:
-        return np.zeros_like(table)
+        return np.zeros_like(level)
     x, y = x[known], y[known]
-    slope = np.linalg.lstsq(x.T @ x + 1e-3 * np.trace(x.T @ x) * np.eye(2), x.T @ y, rcond=None)[0]
-    return np.repeat((np.nan_to_num(basis) @ np.maximum(slope, 0))[:, None], table.shape[1], axis=1)
+    gram = x.T @ x
+    slope = np.linalg.lstsq(gram + 1e-3 * np.trace(gram) * np.eye(2), x.T @ y, rcond=None)[0]
+    return np.asarray(np.nan_to_num(basis) @ np.maximum(slope, 0))
 
 
 def _steps(level: np.ndarray, kinds: np.ndarray) -> list[tuple[int, int, float, float, float]]:
@@ -109,15 +105,27 @@ def _steps(level: np.ndarray, kinds: np.ndarray) -> list[tuple[int, int, float, 
             break
         if all(abs(day - other) > _SIDE_DAYS for other in picked):
             picked.append(int(day))
-    picked.sort()
+    picked = sorted({_sharpen(flat, day) for day in picked})
     out = []
     for number, day in enumerate(picked):
         end = picked[number + 1] if number + 1 < len(picked) else len(level)
         left = max(picked[number - 1] if number else 0, day - 2 * _SIDE_DAYS)
         before = float(np.nanmedian(flat[left:day]) * usual)
         after = float(np.nanmedian(flat[day : min(end, day + 2 * _SIDE_DAYS)]) * usual)
-        out.append((day, end, before, after, float(strength[day])))
+        near = strength[max(0, day - _SHARPEN_DAYS) : day + _SHARPEN_DAYS + 1]
+        out.append((day, end, before, after, float(near.max())))
     return out
+
+
+def _sharpen(flat: np.ndarray, day: int) -> int:
+    """Return the day near `day` at which two constants fit best in absolute error."""
+    low, high = max(0, day - _SIDE_DAYS), min(len(flat), day + _SIDE_DAYS)
+    best = (np.inf, day)
+    for cut in range(max(low + 3, day - _SHARPEN_DAYS), min(high - 3, day + _SHARPEN_DAYS) + 1):
+        sides = [part[np.isfinite(part)] for part in (flat[low:cut], flat[cut:high])]
+        if all(len(side) for side in sides):
+            best = min(best, (sum(float(np.abs(side - np.median(side)).sum()) for side in sides), cut))
+    return best[1]
 
 
 def _drift(side: np.ndarray) -> float:
@@ -157,5 +165,5 @@ def _shift(
     last = layout.days[end - 1] + pd.Timedelta(days=1)
     return Shift(
         kind, start, last.tz_localize(zone, ambiguous=True, nonexistent="shift_forward"),
-        before, after, end - at, hours_per_day, score,
+        before, after, end - at, hours_per_day, score, at,
     )

@@ -100,7 +100,9 @@ def read_intersections(path: Path) -> dict[str, Intersection]:
     """Read intersections by id; raises `DataFileError`."""
     data = _load(path)
     if not isinstance(data, dict) or not isinstance(data.get("features"), list):
-        raise DataFileError(f"{path}：不是 GeoJSON FeatureCollection。", f"{path}: is no GeoJSON FeatureCollection")
+        raise DataFileError(
+            f"{path}：不是 GeoJSON FeatureCollection。", f"{path}: is no GeoJSON FeatureCollection"
+        )
     found: dict[str, Intersection] = {}
     for number, feature in enumerate(data["features"], start=1):
         try:
@@ -142,7 +144,12 @@ def read_car_parks(path: Path) -> dict[str, CarPark]:
         for item in _items(
             path,
             lambda d: CarPark(
-                str(d["id"]), _both(d, "name"), float(d["lat"]), float(d["lon"]), int(d["spaces"]), _both(d, "fee", "")
+                str(d["id"]),
+                _both(d, "name"),
+                float(d["lat"]),
+                float(d["lon"]),
+                int(d["spaces"]),
+                _both(d, "fee", ""),
             ),
         )
     }
@@ -178,7 +185,9 @@ def read_places(path: Path) -> list[Place]:
             for r in rows
         ]
     except (OSError, UnicodeDecodeError, KeyError, ValueError) as error:
-        raise DataFileError(f"{path}：无法读取地点表（{error}）。", f"{path}: the table of places cannot be read ({error})") from None
+        raise DataFileError(
+            f"{path}：无法读取地点表（{error}）。", f"{path}: the table of places cannot be read ({error})"
+        ) from None
 
 
 def distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
@@ -198,7 +207,9 @@ def _intersection(feature: Mapping[str, Any]) -> Intersection:
         if total <= 0 or any(s < 0 for s in turns.values()):
             raise ValueError(f"lane group {g['id']}: shares of turns must be positive")
         shares[str(g["id"])] = {t: s / total for t, s in turns.items()}
-        streams = tuple(Stream(f"{g['id']}:{t}", t, 0.0, tuple(yields.get(f"{g['id']}:{t}", ()))) for t in turns)
+        streams = tuple(
+            Stream(f"{g['id']}:{t}", t, 0.0, tuple(yields.get(f"{g['id']}:{t}", ()))) for t in turns
+        )
         groups.append(
             LaneGroup(
                 str(g["id"]),
@@ -242,9 +253,14 @@ def _load(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
-        raise DataFileError(f"{path}：找不到该文件，请检查 city.yml 的 traffic 一节。", f"{path}: no such file; check `traffic:` in city.yml") from None
+        raise DataFileError(
+            f"{path}：找不到该文件，请检查 city.yml 的 traffic 一节。",
+            f"{path}: no such file; check `traffic:` in city.yml",
+        ) from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise DataFileError(f"{path}：不是有效的 JSON（{error}）。", f"{path}: is no valid JSON ({error})") from None
+        raise DataFileError(
+            f"{path}：不是有效的 JSON（{error}）。", f"{path}: is no valid JSON ({error})"
+        ) from None
 
 
 def _items(path: Path, make: Any) -> list[Any]:
@@ -263,7 +279,9 @@ def _items(path: Path, make: Any) -> list[Any]:
 def _bad(path: Path, number: int, error: Exception) -> DataFileError:
     what = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
     zh = f"缺少字段 {error}" if isinstance(error, KeyError) else str(error)
-    return DataFileError(f"{path} 第 {number} 项：{zh}，请改正。", f"{path} entry {number}: {what}; correct it")
+    return DataFileError(
+        f"{path} 第 {number} 项：{zh}，请改正。", f"{path} entry {number}: {what}; correct it"
+    )
 
 
 def _both(data: Mapping[str, Any], key: str, default: str | None = None) -> dict[str, str]:

@@ -6,6 +6,7 @@ networks, Transportation Research Record 795 (1981).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,23 @@ def coordinate(
         PlanError: fewer than two signals, positions out of order, or greens longer than the cycle.
     """
     _check(signals, cycle_s)
+    found = [
+        _solve(signals, cycle_s, out_speed_mps, in_speed_mps, weight, time_limit_s, use)
+        for use in ((True, True), (True, False), (False, True))
+    ]
+    return max((f for f in found if f is not None), key=lambda f: f.out_band_s + weight * f.in_band_s)
+
+
+def _solve(
+    signals: Sequence[ArterialSignal],
+    cycle_s: float,
+    out_speed_mps: float,
+    in_speed_mps: float,
+    weight: float,
+    time_limit_s: float,
+    use: tuple[bool, bool],
+) -> Coordination | None:
+    """Solve for bands in the directions used; a band of 0 would still have to run through every green."""
     n, c = len(signals), cycle_s
     # Variables, in cycles: band out, band in, then w_i, v_i (band's start inside the green), theta_i (offset), and whole
     # cycles m_i, k_i of each signal.
@@ -87,8 +105,9 @@ def coordinate(
 
     first = signals[0]
     for i, signal in enumerate(signals):
-        add({w + i: 1.0, 0: 1.0}, 0.0, signal.out_green_s / c)
-        add({v + i: 1.0, 1: 1.0}, 0.0, signal.in_green_s / c)
+        # A direction that is not used has free starts and no band.
+        add({w + i: 1.0, 0: 1.0}, 0.0, signal.out_green_s / c if use[0] else 1.0)
+        add({v + i: 1.0, 1: 1.0}, 0.0, signal.in_green_s / c if use[1] else 1.0)
         if i == 0:
             continue
         distance = signal.position_m - first.position_m
@@ -99,6 +118,7 @@ def coordinate(
         add({theta + i: 1.0, v + i: 1.0, theta: -1.0, v: -1.0, k + i: -1.0}, gap, gap)
     lower, upper = np.zeros(size), np.ones(size)
     lower[theta], upper[theta] = 0.0, 0.0
+    upper[0], upper[1] = float(use[0]), float(use[1])
     span = 3 + (signals[-1].position_m - first.position_m) / min(out_speed_mps, in_speed_mps) / c
     lower[m:], upper[m:] = -span, span
     integer = np.zeros(size)
@@ -113,10 +133,14 @@ def coordinate(
         options={"time_limit": time_limit_s},
     )
     if result.x is None:
-        raise PlanError("找不到可行的相位差。", f"no offsets found ({result.message})")
-    offsets = {s.id: round(float(result.x[theta + i]) * c) % round(c) if c == round(c) else float(result.x[theta + i]) * c % c for i, s in enumerate(signals)}
+        return None
+    whole = cycle_s == round(cycle_s)
+    offsets = {}
+    for i, signal in enumerate(signals):
+        offset = float(result.x[theta + i]) * c
+        offsets[signal.id] = float(round(offset) if whole else offset) % c
     out, back = bands(signals, cycle_s, offsets, out_speed_mps, in_speed_mps)
-    return Coordination(cycle_s, {key: float(o) for key, o in offsets.items()}, out, back, out_speed_mps, in_speed_mps)
+    return Coordination(cycle_s, offsets, out, back, out_speed_mps, in_speed_mps)
 
 
 def bands(
@@ -155,8 +179,10 @@ def _longest(on: np.ndarray) -> int:
 def _check(signals: Sequence[ArterialSignal], cycle_s: float) -> None:
     if len(signals) < 2:
         raise PlanError("干线协调至少需要两个路口。", "coordination needs at least two signals")
-    if any(b.position_m <= a.position_m for a, b in zip(signals, signals[1:], strict=False)):
-        raise PlanError("路口须按行驶方向排列。", "signals must be in order of travel, at different positions")
+    if any(b.position_m <= a.position_m for a, b in itertools.pairwise(signals)):
+        raise PlanError(
+            "路口须按行驶方向排列。", "signals must be in order of travel, at different positions"
+        )
     for signal in signals:
         if not (0 < signal.out_green_s <= cycle_s and 0 < signal.in_green_s <= cycle_s):
             raise PlanError(

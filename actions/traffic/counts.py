@@ -20,7 +20,15 @@ from actions.traffic.errors import CountsError, NoDemandError, UnknownUnitError
 
 INTERVALS_MIN = (5, 15, 60)
 MOST_VPH_PER_LANE = 2600.0
-UNITS = {"veh": "veh", "vehicles": "veh", "辆": "veh", "veh/h": "veh/h", "vph": "veh/h", "辆/小时": "veh/h", "pcu/h": "veh/h"}
+UNITS = {
+    "veh": "veh",
+    "vehicles": "veh",
+    "辆": "veh",
+    "veh/h": "veh/h",
+    "vph": "veh/h",
+    "辆/小时": "veh/h",
+    "pcu/h": "veh/h",
+}
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "intersection": ("intersection", "intersection_id", "junction", "路口", "路口编号"),
     "lane_group": ("lane_group", "lane_group_id", "movement", "车道组"),
@@ -51,7 +59,10 @@ class CountsReport:
             "absurd": ("流量超过物理上限", "more vehicles than a lane can carry"),
             "unreadable": ("无法解析时间或数值", "time or number cannot be read"),
             "duplicated": ("重复的记录", "duplicated row"),
-            "clock_change": ("处于夏令时切换的不存在或重复的时刻", "a local time skipped or repeated by a clock change"),
+            "clock_change": (
+                "处于夏令时切换的不存在或重复的时刻",
+                "a local time skipped or repeated by a clock change",
+            ),
         }
         found = []
         for name, (zh, en) in texts.items():
@@ -138,10 +149,13 @@ def read_counts(
     try:
         raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError:
-        raise CountsError(f"{path}：找不到该文件，请检查路径。", f"{path}: no such file; check the path") from None
+        raise CountsError(
+            f"{path}：找不到该文件，请检查路径。", f"{path}: no such file; check the path"
+        ) from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise CountsError(
-            f"{path}：不是有效的 CSV（{error}）。", f"{path}: is no valid CSV ({error}); save it as UTF-8 with commas"
+            f"{path}：不是有效的 CSV（{error}）。",
+            f"{path}: is no valid CSV ({error}); save it as UTF-8 with commas",
         ) from None
     columns = _columns(raw, path)
     frame = raw.rename(columns={v: k for k, v in columns.items()})
@@ -176,7 +190,9 @@ def read_counts(
             f"{path}：没有可用的数据行。{' '.join(report.problems('zh'))}",
             f"{path}: no usable rows. {' '.join(report.problems('en'))}",
         )
-    table = frame[["intersection", "lane_group", "when", "minutes", "volume_vph"]].rename(columns={"when": "start"})
+    table = frame[["intersection", "lane_group", "when", "minutes", "volume_vph"]].rename(
+        columns={"when": "start"}
+    )
     report.used = len(table)
     report.missing_intervals = _missing(table)
     return Counts(table.reset_index(drop=True), report, zone)

@@ -130,7 +130,9 @@ class FlowModel:
                 known = known[~known.index.duplicated(keep="last")].sort_index()
             fresh = len(known) and index[0] - known.index[-1] <= pd.Timedelta(days=1)
             if fresh:
-                middle = base + pd.Series(self._model.predict(self._features(known, index)), index=index) * self._relative(index)
+                middle = base + pd.Series(
+                    self._model.predict(self._features(known, index)), index=index
+                ) * self._relative(index)
         middle = middle.clip(lower=0.0)
         width = self._relative(index)
         return Forecast(
@@ -214,7 +216,9 @@ def backtest(
             else:
                 made = FlowModel(method, minutes, horizon).fit(past).predict(future.index)
                 guess = made.p50.to_numpy()
-                inside.append((future.to_numpy() >= made.p10.to_numpy()) & (future.to_numpy() <= made.p90.to_numpy()))
+                inside.append(
+                    (future.to_numpy() >= made.p10.to_numpy()) & (future.to_numpy() <= made.p90.to_numpy())
+                )
             errors.append(np.abs(future.to_numpy() - guess))
             actual_sum += float(np.nansum(np.abs(future.to_numpy())))
         error = np.concatenate(errors)
@@ -240,5 +244,11 @@ def _rows(recent: np.ndarray, ahead: np.ndarray, horizon: int, index: pd.Datetim
     """Return features, shape (times, 2 * lags + 5)."""
     angle = 2 * np.pi * np.asarray(index.hour * 60 + index.minute) / 1440
     fade = np.exp(-ahead / max(1.0, horizon / 6))[:, None]
-    rest = [recent.mean(axis=1), ahead / horizon, np.sin(angle), np.cos(angle), np.asarray(index.dayofweek >= 5)]
+    rest = [
+        recent.mean(axis=1),
+        ahead / horizon,
+        np.sin(angle),
+        np.cos(angle),
+        np.asarray(index.dayofweek >= 5),
+    ]
     return np.column_stack([recent, recent * fade, *rest])

@@ -90,7 +90,12 @@ def level_of_service(delay_s: float, ratio: float = 0.0) -> str:
 
 
 def queue_veh(
-    cycle_s: float, green_s: float, volume_vph: float, capacity_vph: float, lanes: int = 1, period_h: float = 0.25
+    cycle_s: float,
+    green_s: float,
+    volume_vph: float,
+    capacity_vph: float,
+    lanes: int = 1,
+    period_h: float = 0.25,
 ) -> float:
     """Return the mean back of queue per lane in vehicles, Q = Q1 + Q2 (HCM 2000 appendix G, no initial queue)."""
     if volume_vph <= 0:

@@ -106,9 +106,13 @@ def read_flow_table(path: Path | str) -> tuple[list[float], list[float]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise FitError(f"{path}：找不到该文件，请检查路径。", f"{path}: no such file; check the path") from None
+        raise FitError(
+            f"{path}：找不到该文件，请检查路径。", f"{path}: no such file; check the path"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise FitError(f"{path}：无法按 UTF-8 读取（{error}）。", f"{path}: cannot be read as UTF-8 ({error})") from None
+        raise FitError(
+            f"{path}：无法按 UTF-8 读取（{error}）。", f"{path}: cannot be read as UTF-8 ({error})"
+        ) from None
     reader = csv.DictReader(text.splitlines())
     names = {name.strip().lower(): name for name in reader.fieldnames or []}
     columns = {}
@@ -194,8 +198,11 @@ def _through_two(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def _model(x: np.ndarray, y: np.ndarray, slope: float, intercept: float) -> LinearModel:
-    fitted = intercept + slope * x
-    error = y - fitted
+    scale = max(1.0, float(np.max(np.abs(y))))
+    # What is left of rounding is no intercept and no error.
+    intercept = 0.0 if abs(intercept) < 1e-9 * scale else intercept
+    error = y - (intercept + slope * x)
+    error[np.abs(error) < 1e-9 * scale] = 0.0
     total = float(np.sum((y - y.mean()) ** 2))
     sigma = math.sqrt(float(np.sum(error**2)) / (len(x) - 2)) if len(x) > 2 else 0.0
     return LinearModel(

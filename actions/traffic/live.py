@@ -187,7 +187,12 @@ def read_flow(row: Mapping[str, Any], source: str) -> FlowObservation | None:
         return None
     congested = _value(row, "congested")
     return FlowObservation(
-        street.rpartition(":")[2], when, volume, speed, congested if isinstance(congested, bool) else None, source
+        street.rpartition(":")[2],
+        when,
+        volume,
+        speed,
+        congested if isinstance(congested, bool) else None,
+        source,
     )
 
 
@@ -196,10 +201,14 @@ def read_parking(row: Mapping[str, Any], source: str) -> ParkingObservation | No
     name = _text(row, "car_park", "refParking") or _text(row, "id", "name")
     free = _number(row, "availableSpotNumber", "free")
     total = _number(row, "totalSpotNumber", "spaces", "total")
-    when = _time(row, "observationDateTime", "dateObserved", "observed_at", "timestamp", "dateModified") or _observed_at(row)
+    when = _time(
+        row, "observationDateTime", "dateObserved", "observed_at", "timestamp", "dateModified"
+    ) or _observed_at(row)
     if not name or free is None or when is None or free < 0 or (total is not None and free > total):
         return None
-    return ParkingObservation(name.rpartition(":")[2], when, int(free), int(total) if total is not None else None, source)
+    return ParkingObservation(
+        name.rpartition(":")[2], when, int(free), int(total) if total is not None else None, source
+    )
 
 
 def _value(row: Mapping[str, Any], key: str) -> Any:
@@ -242,7 +251,9 @@ def _time(row: Mapping[str, Any], *keys: str) -> datetime | None:
 
 
 def _observed_at(row: Mapping[str, Any]) -> datetime | None:
-    times = [_parse(str(v["observedAt"])) for v in row.values() if isinstance(v, Mapping) and "observedAt" in v]
+    times = [
+        _parse(str(v["observedAt"])) for v in row.values() if isinstance(v, Mapping) and "observedAt" in v
+    ]
     return max((t for t in times if t is not None), default=None)
 
 
@@ -256,5 +267,6 @@ def _parse(text: str) -> datetime | None:
 
 def _wrong(url: str, problem: str) -> LiveSourceError:
     return LiveSourceError(
-        f"{url}：实时数据源返回了无法使用的内容（{problem}）。", f"{url}: the live source answers nonsense ({problem})"
+        f"{url}：实时数据源返回了无法使用的内容（{problem}）。",
+        f"{url}: the live source answers nonsense ({problem})",
     )

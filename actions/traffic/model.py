@@ -153,7 +153,9 @@ class Junction:
         groups = tuple(
             replace(
                 group,
-                streams=tuple(replace(s, volume_vph=float(volumes_vph.get(s.id, 0.0))) for s in group.streams),
+                streams=tuple(
+                    replace(s, volume_vph=float(volumes_vph.get(s.id, 0.0))) for s in group.streams
+                ),
             )
             for group in self.groups
         )

@@ -30,7 +30,7 @@ def best_plan(junction: Junction, min_cycle_s: float = 40.0, max_cycle_s: float 
     Raises:
         NoDemandError: there is no traffic.
     """
-    found = [candidate for candidate in by_cycle(junction, _grid(min_cycle_s, max_cycle_s, 10))]
+    found = list(by_cycle(junction, _grid(min_cycle_s, max_cycle_s, 10)))
     found.append(Candidate(junction.plan, total_delay_s(junction, junction.plan), "in_place"))
     webster_plan = webster(junction, min_cycle_s, max_cycle_s).plan
     found.append(Candidate(webster_plan, total_delay_s(junction, webster_plan), "webster"))
@@ -42,7 +42,9 @@ def by_cycle(junction: Junction, cycles_s: Sequence[float]) -> list[Candidate]:
     """Return for each cycle length the better of equal-saturation splits after two rounds and the same refined."""
     found = []
     for cycle in cycles_s:
-        plan = junction.plan.with_greens(split(junction.plan, [s.green_s for s in junction.plan.stages], cycle))
+        plan = junction.plan.with_greens(
+            split(junction.plan, [s.green_s for s in junction.plan.stages], cycle)
+        )
         for _ in range(3):
             plan = plan.with_greens(split(plan, critical_ratios(junction, plan), cycle))
         candidate = Candidate(plan, total_delay_s(junction, plan), "grid")

@@ -50,7 +50,8 @@ def webster(
     """
     if junction.volume_vph <= 0:
         raise NoDemandError(
-            f"{junction.id}：没有流量，无法计算配时。", f"{junction.id}: no traffic, so there is nothing to time"
+            f"{junction.id}：没有流量，无法计算配时。",
+            f"{junction.id}: no traffic, so there is nothing to time",
         )
     plan = junction.plan
     lost = plan.lost_s
@@ -79,7 +80,9 @@ def critical_ratios(junction: Junction, plan: SignalPlan) -> np.ndarray:
         if item.group.volume_vph <= 0:
             continue
         serving = [any(s.id in stage.serves for s in item.group.streams) for stage in plan.stages]
-        shown = sum(stage.green_s + stage.clearing_s for stage, on in zip(plan.stages, serving, strict=True) if on)
+        shown = sum(
+            stage.green_s + stage.clearing_s for stage, on in zip(plan.stages, serving, strict=True) if on
+        )
         if not any(serving) or item.capacity_vph <= 0:
             continue
         per_green = item.capacity_vph * plan.cycle_s / max(shown, 1e-9)
@@ -87,7 +90,9 @@ def critical_ratios(junction: Junction, plan: SignalPlan) -> np.ndarray:
         needs.append(-item.group.volume_vph / per_green)
     if not rows:
         return np.full(len(plan.stages), 1e-6)
-    result = linprog(np.ones(len(plan.stages)), A_ub=np.array(rows), b_ub=np.array(needs), bounds=(1e-4, None))
+    result = linprog(
+        np.ones(len(plan.stages)), A_ub=np.array(rows), b_ub=np.array(needs), bounds=(1e-4, None)
+    )
     return np.asarray(result.x)
 
 

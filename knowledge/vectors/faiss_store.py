@@ -68,8 +68,12 @@ class FaissStore(VectorStore):
         parts = [dict(part) for part in state["parts"]]
         reader = self.open(state)
         assert isinstance(reader, FaissReader)
-        gone = np.unique(np.concatenate([np.asarray(part["removed"], np.int64) for part in parts] + [removed]))
-        if len(parts) >= 2 and parts[-1]["count"] <= RECENT_LIMIT or len(parts) == 1 and self._is_small(parts[0]):
+        gone = np.unique(
+            np.concatenate([np.asarray(part["removed"], np.int64) for part in parts] + [removed])
+        )
+        if (len(parts) >= 2 and parts[-1]["count"] <= RECENT_LIMIT) or (
+            len(parts) == 1 and self._is_small(parts[0])
+        ):
             # The part of recent edits is written anew with the new ones.
             part = parts.pop()
             old_keys, old_vectors = reader.parts[-1].keys, reader.parts[-1].vectors()
@@ -96,7 +100,9 @@ class FaissStore(VectorStore):
 
     def open(self, state: State, previous: VectorReader | None = None) -> FaissReader:
         known = {part.file: part for part in previous.parts} if isinstance(previous, FaissReader) else {}
-        return FaissReader([known.get(part["file"]) or self._read(part) for part in state["parts"]], state, self)
+        return FaissReader(
+            [known.get(part["file"]) or self._read(part) for part in state["parts"]], state, self
+        )
 
     def discard(self, kept: Sequence[State]) -> None:
         names = {part["file"] for state in kept for part in state["parts"]}
@@ -221,7 +227,9 @@ class FaissReader(VectorReader):
     def __init__(self, parts: Sequence[_Part], state: State, store: FaissStore) -> None:
         self.parts = list(parts)
         self.dimension = store.dimension
-        self.removed = np.sort(np.asarray([key for part in state["parts"] for key in part["removed"]], np.int64))
+        self.removed = np.sort(
+            np.asarray([key for part in state["parts"] for key in part["removed"]], np.int64)
+        )
 
     def search(self, vector: Vectors, k: int, allowed: Keys | None = None) -> tuple[Keys, Vectors]:
         if not self.parts:

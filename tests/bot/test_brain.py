@@ -18,7 +18,10 @@ async def ask(brain: Brain, text: str, conversation: str = "a", **more: Any) -> 
 
 
 async def test_the_answer_comes_in_the_language_of_the_question(brain: Brain) -> None:
-    assert "城市助手" in (await ask(brain, "你好")).replies[0].text or "小测" in (await ask(brain, "你好")).replies[0].text
+    assert (
+        "城市助手" in (await ask(brain, "你好")).replies[0].text
+        or "小测" in (await ask(brain, "你好")).replies[0].text
+    )
     english = await ask(brain, "hello")
     assert english.language == "en"
     assert "Testy" in english.replies[0].text
@@ -57,14 +60,20 @@ async def test_nothing_said_yet_to_repeat(brain: Brain) -> None:
     assert (await ask(brain, "say that again", "fresh")).replies[0].source == "smalltalk"
 
 
-@pytest.mark.parametrize("text", ["/restart", "/emergency", "//greet", "／greet", '/greet{"language": "en"}', "/"])
-async def test_a_leading_slash_is_no_command(brain: Brain, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "text", ["/restart", "/emergency", "//greet", "／greet", '/greet{"language": "en"}', "/"]
+)
+async def test_a_leading_slash_is_no_command(
+    brain: Brain, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer = await ask(brain, text)
     nlu = next(step for step in answer.trace.steps if step["step"] == "nlu")
     assert nlu["intent"].get("confidence") != 1.0 or nlu["intent"]["name"] not in {"restart", "emergency"}
 
 
-async def test_a_failing_action_apologises_and_keeps_the_slots(brain: Brain, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failing_action_apologises_and_keeps_the_slots(
+    brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await ask(brain, "说英文")
     assert brain._actions is not None
 
@@ -79,7 +88,9 @@ async def test_a_failing_action_apologises_and_keeps_the_slots(brain: Brain, mon
     assert (await ask(brain, "👍")).language == "en"
 
 
-async def test_a_failing_turn_apologises_and_the_next_one_works(brain: Brain, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failing_turn_apologises_and_the_next_one_works(
+    brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await ask(brain, "你好")
     with monkeypatch.context() as patch:
         patch.setattr(brain, "_parse", lambda *_: 1 / 0)
@@ -145,7 +156,18 @@ async def test_forgetting_starts_from_nothing(brain: Brain) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "   ", "😀" * 50, "\u202e\u200f", "\x00\x01", "啊" * 10_000, "<script>alert(1)</script>", "{city}", "%s{}"]
+    "text",
+    [
+        "",
+        "   ",
+        "😀" * 50,
+        "\u202e\u200f",
+        "\x00\x01",
+        "啊" * 10_000,
+        "<script>alert(1)</script>",
+        "{city}",
+        "%s{}",
+    ],
 )
 async def test_odd_texts_are_answered(brain: Brain, text: str) -> None:
     answer = await ask(brain, text)
@@ -157,7 +179,9 @@ async def test_the_trace_names_each_step_and_its_time(brain: Brain) -> None:
     steps = {step["step"]: step for step in (await ask(brain, "转人工")).trace.steps}
     assert {"conversation", "nlu", "action", "dialogue", "store"} <= steps.keys()
     assert all(step["ms"] >= 0 for step in steps.values())
-    assert steps["dialogue"]["actions"] == ["action_handoff"] or "action_handoff" in steps["dialogue"]["actions"]
+    assert (
+        steps["dialogue"]["actions"] == ["action_handoff"] or "action_handoff" in steps["dialogue"]["actions"]
+    )
 
 
 def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
@@ -172,7 +196,9 @@ def test_a_damaged_model_says_what_to_do(tmp_path: Path) -> None:
         Brain(BrainConfig(file, "sqlite://")).load()
 
 
-async def test_a_rejected_action_is_left_to_the_policies(brain: Brain, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_rejected_action_is_left_to_the_policies(
+    brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert brain._actions is not None
 
     def reject(*_: Any) -> None:

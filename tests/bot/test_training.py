@@ -27,7 +27,8 @@ def test_broken_yaml_is_named_with_its_line(project: Path, tmp_path: Path) -> No
 
 def test_contradicting_rules_leave_no_model(project: Path, tmp_path: Path) -> None:
     (project / "data" / "rules" / "more.yml").write_text(
-        'version: "3.1"\nrules:\n- rule: other\n  steps:\n  - intent: greet\n  - action: utter_goodbye\n', "utf-8"
+        'version: "3.1"\nrules:\n- rule: other\n  steps:\n  - intent: greet\n  - action: utter_goodbye\n',
+        "utf-8",
     )
     with pytest.raises(DialogueTrainingError, match="could not be trained"):
         train_dialogue(tmp_path / "models", project)

@@ -21,7 +21,7 @@ from city.jobs import (
     UnknownJobError,
 )
 
-SOURCE = '''
+SOURCE = """
 import os, time
 
 def add(a, b, context):
@@ -41,10 +41,10 @@ def wait(marker, context):
 
 def die(context):
     os.kill(os.getpid(), 9)
-'''
+"""
 
 
-@pytest.fixture()
+@pytest.fixture
 def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     (tmp_path / "sample_jobs.py").write_text(SOURCE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -131,5 +131,3 @@ def test_prune_keeps_the_newest(jobs: Jobs) -> None:
         jobs.wait(job.id)
     assert jobs.prune(keep=1) == 2
     assert len(jobs.list()) == 1
-
-

@@ -151,6 +151,10 @@ class Keeper(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         """Report progress, average the weights, and stop when the time is up."""
+        if self.settings.method == "adalora":
+            from training.nlu.peft_modes import after_step
+
+            after_step(self.network.body, state.global_step)
         if self._average is not None:
             # Early weights would weigh the average down, so its memory grows with the steps.
             keep = min(self.settings.average, (1 + state.global_step) / (10 + state.global_step))
@@ -197,6 +201,12 @@ class Keeper(TrainerCallback):
                 parameter.data.copy_(self.best[name])
 
 
+def steps_of(examples: int, settings: TrainSettings) -> int:
+    """Return the optimiser steps of a run."""
+    batches = -(-examples // settings.batch)
+    return max(1, -(-batches // settings.accumulate) * (settings.epochs or 1))
+
+
 def fit(
     network: JointNetwork,
     train: Sequence[Encoded],
@@ -212,7 +222,7 @@ def fit(
     """
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
-    steps = -(-len(train) // settings.batch) // settings.accumulate * (settings.epochs or 1)
+    steps = steps_of(len(train), settings)
     keeper = Keeper(network, dev, settings, compute, progress)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(

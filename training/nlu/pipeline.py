@@ -28,7 +28,7 @@ from training.nlu.checks import check_labels
 from training.nlu.data import OOS_LABELS, DataSet
 from training.nlu.device import Compute, choose
 from training.nlu.export import Exported, export
-from training.nlu.fitting import Progress, fit, run
+from training.nlu.fitting import Progress, fit, run, steps_of
 from training.nlu.heads import start_intent_head
 from training.nlu.network import JointNetwork, load_body, read_pooling
 from training.nlu.rehearsal import EXAMPLES, save_examples
@@ -116,7 +116,7 @@ def train(
     dev_rows = encode(held, tokenizer, numbers, tag_numbers, limit)
     compute = choose(settings.precision)
     network = JointNetwork(body, len(intents), len(tags), read_pooling(settings.base), settings.dropout)
-    network = _adapted(network, settings)
+    network = _adapted(network, settings, steps_of(len(rows), settings))
     if start is not None:
         from training.nlu.rehearsal import restore_weights
 
@@ -233,14 +233,14 @@ def _threads(count: int) -> Any:
     return nullcontext()
 
 
-def _adapted(network: JointNetwork, settings: TrainSettings) -> JointNetwork:
+def _adapted(network: JointNetwork, settings: TrainSettings, steps: int) -> JointNetwork:
     if settings.freeze_embeddings:
         network.body.get_input_embeddings().weight.requires_grad_(False)
     if settings.method == "full":
         return network
     from training.nlu.peft_modes import adapt
 
-    return adapt(network, settings)
+    return adapt(network, settings, steps)
 
 
 def _merged(network: JointNetwork, settings: TrainSettings) -> JointNetwork:

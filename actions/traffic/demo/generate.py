@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from actions.traffic.demo.network import CROSSINGS, ENDS, write_network
 from actions.traffic.demo.lists import parking_file, roadworks_file, streets_file
+from actions.traffic.demo.network import CROSSINGS, ENDS, write_network
 from actions.traffic.demo.streets import STREETS, day_shape
 from actions.traffic.sumo.junction import junction_of
 from actions.traffic.sumo.net import Net, read_net
@@ -58,7 +58,9 @@ def main() -> None:
     _counts(features, rng)
     _history(rng)
     _demand(rng)
-    (HERE / "traffic_flow.csv").write_text("traffic_flow,signal_light_time\n0,0\n1,2\n2,4\n3,6\n4,8\n", "utf-8")
+    (HERE / "traffic_flow.csv").write_text(
+        "traffic_flow,signal_light_time\n0,0\n1,2\n2,4\n3,6\n4,8\n", "utf-8"
+    )
 
 
 def _feature(net: Net, key: str, zh: str, en: str, x: float) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def _feature(net: Net, key: str, zh: str, en: str, x: float) -> dict[str, Any]:
                 rivals = sorted({names[r] for r in stream.yields_to})
                 if rivals:
                     yields[name] = rivals
-                sumo_exits[name] = exits[stream.id.partition(">")[2].rpartition("_")[0]]
+                sumo_exits[name] = stream.id.partition(">")[2].rpartition("_")[0]
     stages = [
         {
             "name": stage.name,
@@ -121,7 +123,11 @@ def _feature(net: Net, key: str, zh: str, en: str, x: float) -> dict[str, Any]:
             "arterial": "renmin",
             "lane_groups": groups_out,
             "yields": yields,
-            "conflicts": sorted(sorted({names[a] for a in pair}) for pair in junction.conflicts if len({names[a] for a in pair}) == 2),
+            "conflicts": sorted(
+                sorted({names[a] for a in pair})
+                for pair in junction.conflicts
+                if len({names[a] for a in pair}) == 2
+            ),
             "plan": {"offset_s": 0, "stages": stages},
             "sumo": {
                 "tls": key,
@@ -206,7 +212,7 @@ def _demand(rng: np.random.Generator) -> None:
                 before, at = at, arms[leave]
                 path.append(f"{before}_{at}")
             routes[tuple(path)] = routes.get(tuple(path), 0) + 1
-    lines = ['<routes>', '<vType id="car" speedDev="0.1" sigma="0.5"/>']
+    lines = ["<routes>", '<vType id="car" speedDev="0.1" sigma="0.5"/>']
     for i, (path, count) in enumerate(sorted(routes.items())):
         lines.append(
             f'<flow id="f{i}" type="car" begin="0" end="3600" period="exp({count / 3600:.6f})" departLane="best" '

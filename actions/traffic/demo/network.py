@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def write_network(target: Path, work: Path, netconvert: str = "netconvert") -> N
     for name, x in ENDS.items():
         nodes.append(f'<node id="end{name}" x="{x}" y="0" type="dead_end"/>')
     row = ["endW", *(c[0] for c in CROSSINGS), "endE"]
-    for a, b in zip(row, row[1:], strict=False):
+    for a, b in itertools.pairwise(row):
         edges += [_edge(a, b, 3, 16.67), _edge(b, a, 3, 16.67)]
     for key, _, _, x, lanes in CROSSINGS:
         for side, y in (("N", ARM_M), ("S", -ARM_M)):
@@ -37,7 +38,16 @@ def write_network(target: Path, work: Path, netconvert: str = "netconvert") -> N
         [
             netconvert,
             *("-n", str(work / "a.nod.xml"), "-e", str(work / "a.edg.xml"), "-x", str(work / "a.con.xml")),
-            *("-o", str(target), "--tls.cycle.time", "110", "--tls.yellow.time", "3", "--tls.allred.time", "1"),
+            *(
+                "-o",
+                str(target),
+                "--tls.cycle.time",
+                "110",
+                "--tls.yellow.time",
+                "3",
+                "--tls.allred.time",
+                "1",
+            ),
             *("--tls.left-green.time", "10", "--crossings.guess", "--sidewalks.guess", "--no-turnarounds"),
             *("--crossings.guess.speed-threshold", "20", "--sidewalks.guess.max-speed", "20"),
             *("--output.street-names", "false", "--no-warnings"),
@@ -66,7 +76,9 @@ def _connections() -> list[str]:
             made.append(_connection(a, f"{key}_{right}", 0, 0))
             for lane in range(count - 1 if count == 3 else count):
                 made.append(_connection(a, f"{key}_{ahead}", lane, lane))
-            made.append(_connection(a, f"{key}_{left}", count - 1, (lanes if come in (west, east) else 3) - 1))
+            made.append(
+                _connection(a, f"{key}_{left}", count - 1, (lanes if come in (west, east) else 3) - 1)
+            )
     return made
 
 

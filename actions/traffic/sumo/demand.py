@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Mapping
@@ -46,13 +47,14 @@ def read_turns(routes: Path, begin_s: float, end_s: float) -> Turns:
                 found = [r for r in element.iter("route") if r.get("edges")]
                 if found:
                     edges = found[-1].get("edges", "").split()
-                    pairs = list(zip(edges, edges[1:], strict=False))
+                    pairs = list(itertools.pairwise(edges))
                     total.update(pairs)
                     windows.setdefault(int((depart - begin_s) // WINDOW_S), Counter()).update(pairs)
                 element.clear()
     if not total:
         raise NoDemandError(
-            f"{routes}：没有车辆驶过路口，无法计算配时。", f"{routes}: no vehicle crossed a junction; check the demand"
+            f"{routes}：没有车辆驶过路口，无法计算配时。",
+            f"{routes}: no vehicle crossed a junction; check the demand",
         )
     hours = max((end_s - begin_s) / 3600, 1 / 60)
     busiest = max(windows.values(), key=lambda c: sum(c.values()))

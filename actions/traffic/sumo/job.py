@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from actions.traffic.sumo.net import conflicting_greens
+from actions.traffic.errors import NetworkError
+from actions.traffic.sumo.net import conflicting_greens, read_net
 from actions.traffic.sumo.optimise import Search, SearchLimits
-from actions.traffic.sumo.program import StagedPlan, write_programs
+from actions.traffic.sumo.program import StagedPlan, staged, write_programs
 from actions.traffic.sumo.scenario import Scenario, open_scenario
 from actions.traffic.sumo.verify import ACTUATED, FRESH_SEEDS, IN_PLACE, MAX_PRESSURE, OURS, WEBSTER, verify
 from city.jobs import JobContext
@@ -82,7 +83,9 @@ def optimise(
                 "in_place": describe(found.in_place[tls]),
                 "webster": describe(found.webster[tls]),
                 "ours": describe(found.best[tls]),
-                "conflicts": sorted({c for s in found.best[tls].stages for c in conflicting_greens(search.net, tls, s.state)}),
+                "conflicts": sorted(
+                    {c for s in found.best[tls].stages for c in conflicting_greens(search.net, tls, s.state)}
+                ),
             }
             for tls in found.best
         },
@@ -92,6 +95,26 @@ def optimise(
             write_programs(found.best.values(), folder / PLAN_FILE)
         (folder / REPORT_FILE).write_text(json.dumps(report, ensure_ascii=False, indent=1), "utf-8")
     return report
+
+
+def prove_file(
+    scenario: Scenario,
+    plan: Path,
+    seeds: Sequence[int] = FRESH_SEEDS,
+    progress: Callable[[float, str], None] | None = None,
+) -> dict[str, Any]:
+    """Prove the plan in an additional file against the one in place, actuated and max-pressure control.
+
+    Raises:
+        TrafficError: the input cannot be used or SUMO cannot run.
+    """
+    if not plan.is_file():
+        raise NetworkError(f"{plan}：找不到该文件。", f"{plan}: no such file; check the path")
+    net = read_net(scenario.net, scenario.additional)
+    found = {tls: staged(net, program) for tls, program in net.programs.items()}
+    in_place = {tls: p for tls, p in found.items() if p is not None}
+    verdict = verify(scenario, net, {IN_PLACE: in_place}, seeds, programs={OURS: plan}, progress=progress)
+    return verdict.to_dict()
 
 
 def describe(plan: StagedPlan) -> dict[str, Any]:

@@ -105,7 +105,9 @@ def lane_volumes_vph(links: list[Link], turns_vph: Mapping[tuple[str, str], floa
         for i, link in enumerate(own):
             equal[targets.index(link.to_edge), i] = 1.0
             upper[lanes.index(link.from_lane), i] = 1.0 / TURN_FACTOR[link.turn]
-        result = linprog(cost, A_ub=upper, b_ub=np.zeros(len(lanes)), A_eq=equal, b_eq=demand, bounds=(0, None))
+        result = linprog(
+            cost, A_ub=upper, b_ub=np.zeros(len(lanes)), A_eq=equal, b_eq=demand, bounds=(0, None)
+        )
         for link, flow in zip(own, result.x, strict=False):
             volumes[stream_id(link)] = float(flow)
     return volumes

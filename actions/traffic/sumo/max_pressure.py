@@ -45,12 +45,17 @@ class MaxPressure:
                 green = [
                     link
                     for link in net.links[tls]
-                    if not link.pedestrian and link.index < len(stage.state) and stage.state[link.index] in GREEN
+                    if not link.pedestrian
+                    and link.index < len(stage.state)
+                    and stage.state[link.index] in GREEN
                 ]
                 pairs.append(sorted({(link.from_lane, link.to_lane) for link in green}))
             phases = [p for s in plan.stages for p in s.transition]
             yellow = max((p.duration_s for p in phases if "y" in p.state), default=3.0)
-            all_red = max((p.duration_s for p in phases if GREEN.isdisjoint(p.state) and "y" not in p.state), default=0.0)
+            all_red = max(
+                (p.duration_s for p in phases if GREEN.isdisjoint(p.state) and "y" not in p.state),
+                default=0.0,
+            )
             self._lights[tls] = _Light(plan, 0, pairs, walker_links(net.links[tls]), yellow, all_red, [])
 
     def start(self, sumo: Any) -> None:
@@ -76,7 +81,12 @@ class MaxPressure:
                 following = light.plan.stages[best]
                 light.queue = list(
                     transition(
-                        stage.state, following.state, light.yellow_s, light.all_red_s, light.yellow_s, light.walkers
+                        stage.state,
+                        following.state,
+                        light.yellow_s,
+                        light.all_red_s,
+                        light.yellow_s,
+                        light.walkers,
                     )
                 )
                 light.stage = best

@@ -11,7 +11,9 @@ from typing import IO
 
 from actions.traffic.errors import NetworkError
 
-MOTOR = frozenset({"passenger", "bus", "truck", "delivery", "taxi", "private", "trailer", "coach", "emergency"})
+MOTOR = frozenset(
+    {"passenger", "bus", "truck", "delivery", "taxi", "private", "trailer", "coach", "emergency"}
+)
 TURNS = {"l": "left", "L": "left", "s": "through", "r": "right", "R": "right", "t": "uturn"}
 
 

@@ -105,7 +105,9 @@ class Search:
     def _simulate(self, plans: Plans | None, seed: int) -> float:
         key = (_key(plans) if plans is not None else "", seed)
         if key not in self._known:
-            files = [write_programs(plans.values(), self._folder / "plan.add.xml")] if plans is not None else []
+            files = (
+                [write_programs(plans.values(), self._folder / "plan.add.xml")] if plans is not None else []
+            )
             outcome = simulate(self.scenario, seed, files)
             self._known[key] = outcome.delay_s + 5.0 * outcome.teleports / max(outcome.vehicles, 1)
             self._runs += 1
@@ -130,6 +132,8 @@ class Search:
         first = simulate(self.scenario, self.limits.seeds[0], routes_out=routes)
         end = self.scenario.end_s if self.scenario.end_s is not None else self.scenario.begin_s + 3600
         turns = read_turns(routes, self.scenario.begin_s, end)
+        # Lights that no vehicle meets are left as they are.
+        self.in_place = {t: p for t, p in self.in_place.items() if self._load(t, turns) > 0} or self.in_place
         self._known[("", self.limits.seeds[0])] = first.delay_s
         self._runs += 1
         base = self._score(None)
@@ -246,7 +250,9 @@ class Search:
         sums = dict.fromkeys(plans, 0.0)
         for seed in seeds:
             outcome = simulate(self.scenario, seed, [file], by_edge=True)
-            self._known[(_key(plans), seed)] = outcome.delay_s + 5.0 * outcome.teleports / max(outcome.vehicles, 1)
+            self._known[(_key(plans), seed)] = outcome.delay_s + 5.0 * outcome.teleports / max(
+                outcome.vehicles, 1
+            )
             self._runs += 1
             for tls in plans:
                 sums[tls] += sum(outcome.edge_loss_s.get(edge, 0.0) for edge in zones[tls])
@@ -313,7 +319,9 @@ class Search:
                 continue
             found.append((plan.retimed(greens), "green"))
         if offsets:
-            found += [(plan.retimed(plan.greens_s, plan.offset_s + d), "offset") for d in (2 * step, -2 * step)]
+            found += [
+                (plan.retimed(plan.greens_s, plan.offset_s + d), "offset") for d in (2 * step, -2 * step)
+            ]
         return found
 
     def _load(self, tls: str, turns: Turns) -> float:

@@ -97,9 +97,12 @@ class StagedPlan:
         by_number = {stage.number: stage for stage in self.stages}
         if sorted(order) != sorted(by_number):
             raise PlanError(
-                f"{self.tls}：阶段顺序 {list(order)} 有误。", f"{self.tls}: {list(order)} is no order of its stages"
+                f"{self.tls}：阶段顺序 {list(order)} 有误。",
+                f"{self.tls}: {list(order)} is no order of its stages",
             )
-        old_next = {s.number: self.stages[(i + 1) % len(self.stages)].number for i, s in enumerate(self.stages)}
+        old_next = {
+            s.number: self.stages[(i + 1) % len(self.stages)].number for i, s in enumerate(self.stages)
+        }
         yellow, all_red, walk_clear = self._intervals()
         stages = []
         for i, number in enumerate(order):
@@ -137,13 +140,18 @@ def transition(
     A link that is about to be protected (`g` to `G`) stays permissive meanwhile, for its foes still clear.
     """
     losing = {i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a in GREEN and b not in GREEN}
-    keep = [("g" if "g" in (a, b) else "G") if a in GREEN and b in GREEN else "r" for a, b in zip(first, second, strict=True)]
+    keep = [
+        ("g" if "g" in (a, b) else "G") if a in GREEN and b in GREEN else "r"
+        for a, b in zip(first, second, strict=True)
+    ]
     phases = []
     if losing & walkers and walk_clear_s:
         state = "".join("r" if i in losing & walkers else c for i, c in enumerate(first))
         phases.append(Phase(walk_clear_s, state))
     if losing - walkers:
-        phases.append(Phase(yellow_s, "".join("y" if i in losing - walkers else c for i, c in enumerate(keep))))
+        phases.append(
+            Phase(yellow_s, "".join("y" if i in losing - walkers else c for i, c in enumerate(keep)))
+        )
     if losing and all_red_s:
         phases.append(Phase(all_red_s, "".join(keep)))
     return tuple(phases)
@@ -231,11 +239,15 @@ def write_programs(
             f"  <tlLogic id={quoteattr(plan.tls)} type={quoteattr(kind)} programID={quoteattr(program_id)} "
             f'offset="{plan.offset_s:g}">'
         )
-        lines += [f"    <param key={quoteattr(k)} value={quoteattr(v)}/>" for k, v in (parameters or {}).items()]
+        lines += [
+            f"    <param key={quoteattr(k)} value={quoteattr(v)}/>" for k, v in (parameters or {}).items()
+        ]
         for stage in plan.stages:
             bounds = ""
             if kind != "static":
-                low, high = (limits_s or {}).get(stage.number, (stage.min_green_s, max(50.0, stage.min_green_s)))
+                low, high = (limits_s or {}).get(
+                    stage.number, (stage.min_green_s, max(50.0, stage.min_green_s))
+                )
                 bounds = f' minDur="{low:g}" maxDur="{high:g}"'
             lines.append(f'    <phase duration="{stage.green_s:g}"{bounds} state="{stage.state}"/>')
             lines += [f'    <phase duration="{p.duration_s:g}" state="{p.state}"/>' for p in stage.transition]

@@ -59,7 +59,9 @@ def open_scenario(
         found = _read_config(config)
         if net == config:
             if not found["net-file"]:
-                raise NetworkError(f"{config}：缺少 net-file。", f"{config}: has no net-file; add one below <input>")
+                raise NetworkError(
+                    f"{config}：缺少 net-file。", f"{config}: has no net-file; add one below <input>"
+                )
             net = found["net-file"][0]
         route_files = route_files or found["route-files"]
         more = more or found["additional-files"]
@@ -73,7 +75,8 @@ def open_scenario(
     first, last, count = _departures([*route_files, *more])
     if count == 0:
         raise NetworkError(
-            f"{route_files[0]}：没有任何车辆，请检查需求文件。", f"{route_files[0]}: holds no vehicles; check the demand"
+            f"{route_files[0]}：没有任何车辆，请检查需求文件。",
+            f"{route_files[0]}: holds no vehicles; check the demand",
         )
     begin = first if begin_s is None else begin_s
     end = last if end_s is None else end_s
@@ -100,7 +103,9 @@ def _read_config(path: Path) -> dict:
         with open_xml(path) as stream:
             root = ET.parse(stream).getroot()
     except ET.ParseError as error:
-        raise NetworkError(f"{path}：不是有效的 XML（{error}）。", f"{path}: is no valid XML ({error})") from None
+        raise NetworkError(
+            f"{path}：不是有效的 XML（{error}）。", f"{path}: is no valid XML ({error})"
+        ) from None
     for element in root.iter():
         value = element.get("value") or element.get("v")
         if value is None:
@@ -140,6 +145,7 @@ def _departures(files: Sequence[Path]) -> tuple[float, float, int]:
                     element.clear()
         except (ET.ParseError, OSError, EOFError) as error:
             raise NetworkError(
-                f"{path}：不是有效的 XML（{error}），请检查文件。", f"{path}: is no valid XML ({error}); check the file"
+                f"{path}：不是有效的 XML（{error}），请检查文件。",
+                f"{path}: is no valid XML ({error}); check the file",
             ) from None
     return (0.0 if count == 0 else first), last + 1, count

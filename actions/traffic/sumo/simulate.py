@@ -66,7 +66,11 @@ def library() -> Any:
     if "SUMO_HOME" not in os.environ:
         spec = importlib.util.find_spec("libsumo")
         os.environ["SUMO_HOME"] = str(Path(spec.origin).parent) if spec and spec.origin else ""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
         import libsumo
     return libsumo
@@ -142,14 +146,17 @@ def simulate(
             lines = [line for line in said.splitlines() if line.startswith("Error")] or [str(error)]
             problem = "; ".join(lines[:3]).removeprefix("Error: ")
             raise SimulationError(
-                f"SUMO 拒绝了输入：{problem}", f"SUMO refused the input: {problem}; correct the files and try again"
+                f"SUMO 拒绝了输入：{problem}",
+                f"SUMO refused the input: {problem}; correct the files and try again",
             ) from None
         return _measure(trips, teleports, ended, edges if by_edge else None)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(sumo: Any, command: list[str], scenario: Scenario, controller: Controller | None) -> tuple[float, int]:
+def _run(
+    sumo: Any, command: list[str], scenario: Scenario, controller: Controller | None
+) -> tuple[float, int]:
     from traci.exceptions import FatalTraCIError, TraCIException
 
     end = scenario.end_s if scenario.end_s is not None else scenario.begin_s + 3600
@@ -174,7 +181,9 @@ def _run(sumo: Any, command: list[str], scenario: Scenario, controller: Controll
 
 
 def _edge_data(path: Path, output: Path) -> Path:
-    path.write_text(f'<additional><edgeData id="loss" file="{output}" excludeEmpty="true"/></additional>', "utf-8")
+    path.write_text(
+        f'<additional><edgeData id="loss" file="{output}" excludeEmpty="true"/></additional>', "utf-8"
+    )
     return path
 
 

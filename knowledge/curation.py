@@ -1,0 +1,133 @@
+"""The feedback loop: unanswered questions become phrasings or articles, with effect at once."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from knowledge.answering import Outcome, Question
+from knowledge.article import Article, with_phrasing
+from knowledge.calibration import Calibration
+from knowledge.feedback import Cluster, FeedbackQueue, cluster
+from knowledge.index import Index
+from knowledge.ranking import make_query, search
+from knowledge.snapshot import Filter
+from knowledge.store import ArticleStore, guarded
+
+_WAITING = 2_000
+
+
+class Curator:
+    """Collects what was answered badly, and lets staff act on it.
+
+    Args:
+        store: the articles.
+        index: brought up to date after each change.
+    """
+
+    def __init__(self, store: ArticleStore, index: Index) -> None:
+        self.store = store
+        self.index = index
+        self.queue = FeedbackQueue(store.engine)
+        self._waiting: deque[dict[str, Any]] = deque(maxlen=_WAITING)
+
+    def notice(self, question: Question, outcome: Outcome) -> None:
+        """Remember a question that found no answer; it is written by the next `flush`, not while answering."""
+        if outcome.decision == "answer" or question.intent == "out_of_scope":
+            return
+        search_step = next((step for step in outcome.steps if step["step"] == "knowledge.search"), None)
+        if search_step is None:
+            return
+        best = (search_step["found"] or [{}])[0]
+        self._waiting.append(
+            {
+                "question": search_step["completed"] or question.text,
+                "language": "en" if question.language == "en" else "zh",
+                "kind": "unanswered" if outcome.decision == "abstain" else "unclear",
+                "article_id": best.get("article"),
+                "probability": best.get("probability"),
+            }
+        )
+
+    def flush(self) -> None:
+        """Write what was noticed."""
+        entries = []
+        while self._waiting:
+            entries.append(self._waiting.popleft())
+        self.queue.record(entries)
+
+    def clusters(self, calibration: Calibration, limit: int = 500) -> list[Cluster]:
+        """Return the open questions in groups, each with the article it may belong to."""
+        self.flush()
+        items = self.queue.list(kinds=("unanswered", "unclear", "down"), limit=limit)
+        snapshot = self.index.snapshot
+        found = []
+        for group in cluster(items, self.index.encoder):
+            query = make_query(
+                group[0].question, group[0].language, snapshot, self.index.encoder, self.index.stop_words
+            )
+            hits = search(query, snapshot, Filter(), calibration)
+            near = hits[0] if hits and hits[0].probability >= calibration.clarify else None
+            found.append(Cluster(group, near.facts.id if near else None, near.probability if near else 0.0))
+        return found
+
+    def add_phrasings(self, ids: Sequence[int], article_id: str, *, by: str) -> Article:
+        """Add questions as phrasings to a published article; the next citizen finds it by them.
+
+        Raises:
+            FeedbackNotFound, ArticleNotFound, ArticleError: nothing is changed then.
+        """
+        items = self.queue.resolve(ids, status="accepted", resolution=f"phrasing of {article_id}", by=by)
+
+        def change(article: Article) -> Article:
+            for item in items:
+                article = with_phrasing(article, item.language, item.question)
+            return article
+
+        try:
+            article = guarded(self.store, article_id, change, author=by)
+        except Exception:
+            self.queue.reopen(ids)
+            raise
+        self.index.catch_up()
+        return article
+
+    def start_article(self, ids: Sequence[int], *, by: str, article_id: str = "") -> Article:
+        """Start a draft that answers questions; its answer is left for staff to write.
+
+        Raises:
+            FeedbackNotFound, StaleVersion: nothing is changed then.
+        """
+        article_id = article_id or f"draft-{secrets.token_hex(4)}"
+        items = self.queue.resolve(ids, status="accepted", resolution=f"article {article_id}", by=by)
+        questions: dict[str, list[str]] = {}
+        for item in items:
+            questions.setdefault(item.language, []).append(item.question)
+        draft = Article(
+            id=article_id,
+            title={language: texts[0] for language, texts in questions.items()},
+            questions=questions,
+            answer={language: "TODO" if language == "en" else "待写" for language in questions},
+        )
+        try:
+            return self.store.save(draft, author=by, base_version=None, comment="from citizens' questions")
+        except Exception:
+            self.queue.reopen(ids)
+            raise
+
+    def training_examples(self, ids: Sequence[int], intent: str, *, by: str) -> str:
+        """Return questions as Rasa NLU training data for an intent, and mark them as accepted."""
+        if not re.fullmatch(r"[a-z][a-z0-9_/]*", intent):
+            raise ValueError(f"intent {intent!r} must be lower-case letters, digits and underscores")
+        items = self.queue.resolve(ids, status="accepted", resolution=f"training example of {intent}", by=by)
+        lines = "\n".join(
+            f"    - {' '.join(re.sub(r'[][(){}]', ' ', item.question).split())}" for item in items
+        )
+        return f'version: "3.1"\n\nnlu:\n- intent: {intent}\n  examples: |\n{lines}\n'
+
+    def dismiss(self, ids: Sequence[int], *, by: str, reason: str = "") -> None:
+        """Put questions aside."""
+        self.queue.resolve(ids, status="dismissed", resolution=reason, by=by)
