@@ -11,7 +11,7 @@ from rich.panel import Panel
 
 from chengda.console_output import console, plain_errors, step
 from city.messages import Answer, Message
-from city.settings import SettingsError, load_settings
+from city.settings import load_settings
 
 
 def chat(
@@ -23,11 +23,10 @@ def chat(
     ),
 ) -> None:
     """Talk in the terminal; an empty line or Ctrl-D ends. 在终端对话。"""
-    from bot.brain import BrainError
-    from chengda.compose import make_brain, start_rooms
+    from chengda.compose import make_brain, start_rooms, startup_errors
     from chengda.prepare import prepare
 
-    with plain_errors(SettingsError, BrainError):
+    with plain_errors(*startup_errors()):
         settings = load_settings()
         prepare(settings)
         brain = make_brain(settings)

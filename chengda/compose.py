@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlp.joint_manifest import ModelNotFoundError
+from nlp.joint_manifest import ModelError, ModelNotFoundError
 from nlp.registry import ModelRegistry
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 from bot.training import BOT_DIR, dialogue_model
 from city.fingerprint import fingerprint_files
-from city.settings import Bilingual, Settings
+from city.settings import Bilingual, Settings, SettingsError
 
 
 def nlu_models_dir(settings: Settings) -> Path:
@@ -120,6 +120,31 @@ def start_rooms(settings: Settings) -> None:
     from actions import setup
 
     setup.configure(settings)
+
+
+def startup_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that tell the operator what to mend; they are printed without a traceback."""
+    from actions.transit.errors import TransitError
+    from bot.brain import BrainError
+    from channels.gateway import PortInUseError
+    from city.db import DatabaseError
+    from knowledge.article import ArticleError
+    from knowledge.calibrating import QuestionFileError
+    from knowledge.index import KnowledgeIndexError
+    from nlp.encoder import EncoderError
+
+    return (
+        SettingsError,
+        BrainError,
+        PortInUseError,
+        TransitError,
+        DatabaseError,
+        ArticleError,
+        QuestionFileError,
+        KnowledgeIndexError,
+        EncoderError,
+        ModelError,
+    )
 
 
 def _bilingual(text: Bilingual) -> gateway.Bilingual:

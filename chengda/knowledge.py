@@ -123,7 +123,7 @@ def export(
         kind = kind or (
             path.suffix.lower().lstrip(".") if path.suffix.lower().lstrip(".") in FORMATS else "md"
         )
-        names = [item.id for item in service.list(limit=1_000_000)]
+        names = [item.id for item in service.articles(limit=1_000_000)]
         count = write_articles((service.get(name) for name in sorted(names)), path, kind)
         console.print(f"[green]✓[/] {count} articles · {escape(str(path))}")
 
@@ -239,7 +239,7 @@ def list_(
     """List articles. 列出文章。"""
     with opened() as (service, _told):
         table = Table("article", "title", "status", "version", "public", "changed by")
-        for item in service.list(status=status or None, text=text, limit=limit):
+        for item in service.articles(status=status or None, text=text, limit=limit):
             title = item.title.get("zh") or item.title.get("en", "")
             public = str(item.published_version or "–")
             table.add_row(item.id, title, item.status, str(item.version), public, item.updated_by)

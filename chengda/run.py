@@ -48,11 +48,10 @@ def _check_port(host: str, port: int) -> None:
 
 
 async def _serve(settings: Settings, host: str, port: int, started: float) -> None:
-    from bot.brain import BrainError
-    from channels.gateway import PortInUseError, create_app, serve
-    from chengda.compose import gateway_config, make_brain, start_rooms
+    from channels.gateway import create_app, serve
+    from chengda.compose import gateway_config, make_brain, start_rooms, startup_errors
 
-    with plain_errors(BrainError, SettingsError, PortInUseError):
+    with plain_errors(*startup_errors()):
         brain = make_brain(settings)
         start_rooms(settings)
         brain.load()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from city.messages import Button, Citation, Reply
@@ -15,13 +14,14 @@ from city.settings import Settings
 from knowledge import texts
 from knowledge.article import Article, ArticleNotFound
 from knowledge.calibration import Calibration
-from knowledge.conversation import Reading, State, common_subject, complete, facet_phrase, read
+from knowledge.conversation import State, common_subject, complete, facet_phrase, read
 from knowledge.facets import asked_facets
 from knowledge.index import SentenceEncoder
 from knowledge.ranking import Candidate, make_query, search
 from knowledge.snapshot import ArticleRef, Filter, Snapshot
 from knowledge.store import ArticleStore
 from knowledge.text import clean, has_han, search_words
+from knowledge.turns import Outcome, Question, Turn
 
 MAX_CHARS = 600
 MAX_CHOICES = 3
@@ -32,53 +32,6 @@ SAME_TOPIC, SAME_FACET, ANCHOR = 2.0, 2.0, 8.0
 # Below this probability another article of the same topic may be meant just as well.
 UNSURE = 0.6
 _LETTER = re.compile(r"[^\W\d_]")
-
-
-@dataclass(frozen=True)
-class Question:
-    """A citizen's message as the dialogue hands it on; `state` is the last `Outcome.state` of the conversation."""
-
-    text: str
-    language: str
-    today: date
-    intent: str | None = None
-    follow_up: bool = False
-    state: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The answer: replies, the conversation's new state (JSON), the decision, and what each step did.
-
-    `decision` is `answer`, `clarify` or `abstain`.
-    """
-
-    replies: Sequence[Reply]
-    state: dict[str, Any]
-    decision: str
-    steps: list[dict[str, Any]]
-
-
-@dataclass
-class Turn:
-    """What the steps hand on to each other. A step that sets `decision` ends the search for one."""
-
-    question: Question
-    snapshot: Snapshot
-    calibration: Calibration
-    state: State | None
-    text: str = ""
-    language: str = "zh"
-    reading: Reading = field(default_factory=lambda: Reading(0, ()))
-    subject: str = ""
-    threshold: float = 0.5
-    candidates: list[Candidate] = field(default_factory=list)
-    completed: str = ""
-    decision: str = ""
-    why: str = ""
-    article: Article | None = None
-    choices: list[Candidate] = field(default_factory=list)
-    replies: list[Reply] = field(default_factory=list)
 
 
 class Answerer:
@@ -382,18 +335,20 @@ class Answerer:
         return list(dict.fromkeys([first, *turn.snapshot.family(state.topic)]))
 
     def _new_state(self, turn: Turn) -> dict[str, Any]:
-        now = self.clock()
-        if turn.decision == "answer" and turn.article is not None:
-            article = turn.article
-            anchor, question = article.id, turn.text
-            if turn.state is not None and turn.completed and turn.state.topic == article.topic:
-                anchor = turn.state.anchor
-            if not turn.text or ((turn.completed and not asked_facets(turn.text)) and turn.state is not None):
-                question = f"{turn.text} {facet_phrase(turn.state.question)}"
-            return State(article.id, anchor, article.topic, question, turn.language, now).to_dict()
-        if turn.state is not None:
-            return turn.state.to_dict()
-        return {}
+        """Return what the conversation is about now: a new article, or still the old one."""
+        now, state = self.clock(), turn.state
+        if turn.decision != "answer" or turn.article is None:
+            return state.to_dict() if state is not None else {}
+        article = turn.article
+        anchor, question = article.id, turn.text
+        if state is not None and turn.reading.wanted_language:
+            anchor, question = state.anchor, state.question
+        elif state is not None and turn.completed:
+            if article.topic and article.topic == state.topic:
+                anchor = state.anchor
+            if not asked_facets(turn.text):
+                question = f"{turn.text} {facet_phrase(state.question)}"
+        return State(article.id, anchor, article.topic, question[:MAX_CHARS], turn.language, now).to_dict()
 
 
 def _plain_words(text: str) -> set[str]:

@@ -17,8 +17,8 @@ from knowledge.catalogue import build_segment
 from knowledge.importing import Progress
 from knowledge.index import Index
 from knowledge.ranking import FEATURES, make_query, search
+from knowledge.records import StoredPiece
 from knowledge.snapshot import Filter, Snapshot
-from knowledge.store import StoredPiece
 from knowledge.vectors.memory import MemoryReader
 
 # With fewer answerable questions than this the articles' own phrasings are taken as well.

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from knowledge.article import LANGUAGES, Article
 from knowledge.lexical import Postings, build_postings, weighted_terms
 from knowledge.passages import KINDS
+from knowledge.records import StoredPiece
 from knowledge.spelling import Speller, surface_words
-from knowledge.store import StoredPiece
 from knowledge.text import fold, search_words
 
 # How much a word counts by where it stands.

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from knowledge.answering import Outcome, Question
-from knowledge.article import Article, with_phrasing
+from knowledge.article import Article, ArticleError, StaleVersion, with_phrasing
 from knowledge.calibration import Calibration
 from knowledge.feedback import Cluster, FeedbackQueue, cluster
 from knowledge.index import Index
 from knowledge.ranking import make_query, search
 from knowledge.snapshot import Filter
-from knowledge.store import ArticleStore, guarded
+from knowledge.store import ArticleStore
 
 _WAITING = 2_000
 
@@ -62,7 +62,7 @@ class Curator:
     def clusters(self, calibration: Calibration, limit: int = 500) -> list[Cluster]:
         """Return the open questions in groups, each with the article it may belong to."""
         self.flush()
-        items = self.queue.list(kinds=("unanswered", "unclear", "down"), limit=limit)
+        items = self.queue.entries(kinds=("unanswered", "unclear", "down"), limit=limit)
         snapshot = self.index.snapshot
         found = []
         for group in cluster(items, self.index.encoder):
@@ -88,7 +88,7 @@ class Curator:
             return article
 
         try:
-            article = guarded(self.store, article_id, change, author=by)
+            article = change_published(self.store, article_id, change, author=by)
         except Exception:
             self.queue.reopen(ids)
             raise
@@ -131,3 +131,22 @@ class Curator:
     def dismiss(self, ids: Sequence[int], *, by: str, reason: str = "") -> None:
         """Put questions aside."""
         self.queue.resolve(ids, status="dismissed", resolution=reason, by=by)
+
+
+def change_published(
+    store: ArticleStore, article_id: str, change: Callable[[Article], Article], *, author: str
+) -> Article:
+    """Change the published version of an article and publish the result, again when somebody was quicker.
+
+    Raises:
+        ArticleError: when staff are working on a draft, which must not be published by the way.
+    """
+    for _ in range(5):
+        head = store.get(article_id)
+        if head.status != "published":
+            raise ArticleError(f"{article_id}: is {head.status}; publish or archive that version first")
+        try:
+            return store.publish(change(head), author=author, base_version=head.version)
+        except StaleVersion:
+            continue
+    raise StaleVersion(f"{article_id}: is being changed by somebody else; try again")

@@ -100,7 +100,7 @@ class FeedbackQueue:
             with writing(self.engine) as session:
                 session.execute(insert(tables.feedback), rows)
 
-    def list(
+    def entries(
         self, *, status: str | None = "new", kinds: Sequence[str] = KINDS, limit: int = 500, offset: int = 0
     ) -> list[Feedback]:
         """Return feedback, newest first."""

@@ -91,25 +91,29 @@ def sync_folder(
     known = {file_hash: name for name, (file_hash, _edited) in imported.items()}
     files = article_files(folder)
     seen: dict[str, Path] = {}
-    for number, path in enumerate(files):
-        if progress and number % 10 == 0:
-            progress("articles", number, len(files))
+    changed: list[tuple[Path, bytes, str]] = []
+    for path in files:
         raw = path.read_bytes()
         file_hash = hashlib.sha256(raw).hexdigest()
-        if file_hash in known:
+        if known.get(file_hash, path.stem) in seen or file_hash not in known:
+            changed.append((path, raw, file_hash))
+        else:
             seen[known[file_hash]] = path
             report.unchanged.append(known[file_hash])
-            continue
+    for number, (path, raw, file_hash) in enumerate(changed):
+        if progress and number % 10 == 0:
+            progress("articles", len(files) - len(changed) + number, len(files))
         where = path.relative_to(folder).as_posix()
         try:
             article = parse_article(raw.decode("utf-8-sig"), where=where)
         except UnicodeDecodeError as error:
             report.problems.append(f"{where}: is not UTF-8 (byte {error.start}); save it as UTF-8")
+            seen.setdefault(path.stem, path)
             continue
         except ArticleError as error:
             report.problems.append(str(error))
             # The article itself stays as it was: a broken file is no wish to remove it.
-            seen[path.stem] = path
+            seen.setdefault(path.stem, path)
             continue
         if article.id in seen:
             report.problems.append(f"{where}: `id` {article.id} is already taken by {seen[article.id].name}")

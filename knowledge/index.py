@@ -19,8 +19,10 @@ from knowledge.article import LANGUAGES, Article
 from knowledge.catalogue import Segment, build_segment, read_segment, text_hash, write_segment
 from knowledge.files import check, write_atomic
 from knowledge.importing import Progress
+from knowledge.locking import Locked
+from knowledge.records import StoredPiece
 from knowledge.snapshot import Snapshot
-from knowledge.store import ArticleStore, StoredPiece
+from knowledge.store import ArticleStore
 from knowledge.text import clean
 from knowledge.vectors import VectorStore, VectorStoreError
 
@@ -29,7 +31,7 @@ MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 # Recently edited articles are kept in a small segment of their own, which an edit writes anew.
 RECENT_ARTICLES = 60
 # Share of replaced articles from which the whole index is written anew, in the background.
-GONE_SHARE = 0.3
+GONE_SHARE, GONE_ARTICLES = 0.3, 50
 _ENCODE_BATCH = 32
 
 
@@ -211,7 +213,7 @@ class Index:
         if self._snapshot is None:
             return True
         records = self._snapshot.manifest["segments"]
-        return bool(records and len(records[0]["gone"]) > max(50, GONE_SHARE * records[0]["articles"]))
+        return bool(records and len(records[0]["gone"]) > max(GONE_ARTICLES, GONE_SHARE * records[0]["articles"]))
 
     def _rebuild(self, progress: Progress | None) -> None:
         seq, pieces = self.store.pieces()
@@ -376,32 +378,12 @@ class Index:
         return status.st_mtime_ns, status.st_ino
 
     def _writing(self, wait_s: float) -> Any:
-        return _Locked(self._lock, self._file_lock, wait_s)
-
-
-class _Locked:
-    """Holds the lock among this process's threads, then the one among processes."""
-
-    def __init__(self, thread_lock: Any, file_lock: FileLock, wait_s: float) -> None:
-        self._thread_lock, self._file_lock, self._wait_s = thread_lock, file_lock, wait_s
-
-    def __enter__(self) -> None:
-        if not self._thread_lock.acquire(timeout=self._wait_s):
-            raise Timeout(self._file_lock.lock_file)
-        try:
-            self._file_lock.acquire(timeout=self._wait_s)
-        except BaseException:
-            self._thread_lock.release()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self._file_lock.release()
-        self._thread_lock.release()
+        return Locked(self._lock, self._file_lock, wait_s)
 
 
 def _keys(pieces: Sequence[StoredPiece]) -> npt.NDArray[np.int64]:
     return np.asarray([piece.key for piece in pieces], np.int64)
 
 
-def _json_writer(data: dict[str, Any]) -> Callable[[Any], Any]:
+def _json_writer(data: Mapping[str, Any]) -> Callable[[Any], Any]:
     return lambda stream: stream.write(json.dumps(data, ensure_ascii=False).encode())

@@ -76,14 +76,14 @@ def format_article(article: Article) -> str:
     yaml = YAML()
     yaml.default_flow_style = False
     yaml.allow_unicode = True
-    yaml.width = 10_000
+    yaml.width = 10_000  # type: ignore[assignment]
     yaml.indent(mapping=2, sequence=4, offset=2)
     data: dict[str, Any] = article.to_dict()
     for key in ("valid_from", "valid_until"):
         data[key] = date.fromisoformat(data[key]) if data[key] else None
     # A literal block keeps its text as it is, but can hold neither odd line ends nor leading blanks.
     data["answer"] = {
-        language: LiteralScalarString(text + "\n") if _is_block(text) else text
+        language: LiteralScalarString(text + "\n") if "\n" in text and _is_plain(text) else text
         for language, text in article.answer.items()
     }
     stream = StringIO()
@@ -138,9 +138,5 @@ def _body_answers(body: str) -> dict[str, str]:
     return answers
 
 
-def _is_block(text: str) -> bool:
-    return (
-        not text[:1].isspace()
-        and text.isprintable() is False
-        and all(ch == "\n" or ch.isprintable() for ch in text)
-    )
+def _is_plain(text: str) -> bool:
+    return not text[:1].isspace() and all(ch == "\n" or ch.isprintable() for ch in text)

@@ -17,8 +17,9 @@ from knowledge.feedback import Cluster
 from knowledge.importing import ImportReport, Progress, sync_folder
 from knowledge.index import Index, SentenceEncoder
 from knowledge.ranking import FEATURES, Candidate, make_query, search
+from knowledge.records import Summary, VersionRecord
 from knowledge.snapshot import Filter, Snapshot
-from knowledge.store import ArticleStore, Summary, VersionRecord
+from knowledge.store import ArticleStore
 from knowledge.text import warm_up
 from knowledge.vectors import make_vector_store
 
@@ -164,9 +165,9 @@ class KnowledgeService:
         """Return an article; see `ArticleStore.get`."""
         return self.store.get(article_id, version)
 
-    def list(self, **conditions: Any) -> Sequence[Summary]:
-        """Return articles; see `ArticleStore.list`."""
-        return self.store.list(**conditions)
+    def articles(self, **conditions: Any) -> Sequence[Summary]:
+        """Return a list of articles without their texts; see `ArticleStore.summaries`."""
+        return self.store.summaries(**conditions)
 
     def history(self, article_id: str) -> Sequence[VersionRecord]:
         """Return an article's versions; see `ArticleStore.history`."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from threading import Lock
@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from city.db import make_engine, migrate, reading, writing
 from knowledge import tables
-from knowledge.article import Article, ArticleError, ArticleNotFound, StaleVersion, WrongStatus, make_article
+from knowledge.article import Article, ArticleNotFound, StaleVersion, WrongStatus, make_article
 from knowledge.passages import pieces_of
+from knowledge.records import StoredPiece, Summary, VersionRecord
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _CACHED = 4096
@@ -29,45 +30,6 @@ _NEXT = {
     "published": {"archived", "draft"},
     "archived": {"draft", "published"},
 }
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One article in a list: where it stands, without its text."""
-
-    id: str
-    title: Mapping[str, str]
-    category: str
-    department: str
-    status: str
-    version: int
-    published_version: int | None
-    updated_at: datetime
-    updated_by: str
-
-
-@dataclass(frozen=True)
-class VersionRecord:
-    """One line of an article's history."""
-
-    article_id: str
-    version: int
-    action: str
-    comment: str
-    author: str
-    created_at: datetime
-
-
-@dataclass(frozen=True)
-class StoredPiece:
-    """A searchable piece of a published article and its number in the vector store."""
-
-    key: int
-    article_id: str
-    version: int
-    language: str
-    kind: str
-    text: str
 
 
 def now() -> datetime:
@@ -132,7 +94,7 @@ class ArticleStore:
                 self._cache.popitem(last=False)
         return article
 
-    def list(
+    def summaries(
         self,
         *,
         status: str | None = None,
@@ -382,25 +344,6 @@ class ArticleStore:
             ]
             if rows:
                 session.execute(insert(tables.passages), rows)
-
-
-def guarded(
-    store: ArticleStore, article_id: str, change: Callable[[Article], Article], *, author: str
-) -> Article:
-    """Change the published version of an article and publish the result, again when somebody was quicker.
-
-    Raises:
-        ArticleError: when staff are working on a draft, which must not be published by the way.
-    """
-    for _ in range(5):
-        head = store.get(article_id)
-        if head.status != "published":
-            raise ArticleError(f"{article_id}: is {head.status}; publish or archive that version first")
-        try:
-            return store.publish(change(head), author=author, base_version=head.version)
-        except StaleVersion:
-            continue
-    raise StaleVersion(f"{article_id}: is being changed by somebody else; try again")
 
 
 def _snapshot(engine: Engine) -> str:

@@ -90,7 +90,8 @@ def timing_diagram(plans: Mapping[str, SignalPlan], folder: Path, language: str,
     longest = max(plan.cycle_s for plan in plans.values())
     for axis, (name, plan) in zip(axes, plans.items(), strict=True):
         at = 0.0
-        for stage in plan.stages:
+        for number, stage in enumerate(plan.stages):
+            following = plan.stages[(number + 1) % len(plan.stages)]
             for row, stream in enumerate(streams):
                 how = stage.serves.get(stream)
                 if how:
@@ -100,7 +101,7 @@ def timing_diagram(plans: Mapping[str, SignalPlan], folder: Path, language: str,
                         row,
                         stage.yellow_s,
                         left=at + stage.green_s + stage.clearing_s,
-                        color=YELLOW,
+                        color=LIGHT if stream in following.serves else YELLOW,
                         height=0.75,
                     )
             axis.axvline(at, color=GREY, linewidth=0.5)
@@ -157,6 +158,7 @@ def comparison_chart(
             capsize=3,
         )
         axes[2].set_title("仿真延误（秒/辆）" if zh else "simulated delay (s/veh)", fontsize=9)
+        axes[2].set_ylim(0, 2.5 * next(iter(simulated.values()))[0])
         axes[2].tick_params(axis="x", labelrotation=30, labelsize=7)
     return _save(figure, folder)
 
@@ -185,12 +187,12 @@ def time_space_diagram(
         (True, result.out_band_s, result.out_speed_mps),
         (False, result.in_band_s, result.in_speed_mps),
     ):
-        begin = _band_start(signals, result, out)
-        if band <= 0 or begin is None:
+        leaves = _band_start(signals, result, out)
+        if band <= 0 or leaves is None:
             continue
         travel = length / speed
         for n in range(-1, cycles):
-            t = begin + n * cycle
+            t = leaves + n * cycle
             ys = (0, length) if out else (length, 0)
             axis.fill(
                 [t, t + band, t + band + travel, t + travel],

@@ -93,7 +93,8 @@ async def best_time(service: TrafficService, text: str, language: str) -> Reply:
     day = day_text(when.at.date(), language)
     if zh:
         return Reply(
-            f"{day}开车走{name}，建议 {_spans(good)} 出发，最顺畅；尽量避开 {_spans(bad)}（预计车速只有畅通时的 {min(hours.values()):.0%}）。\n"
+            f"{day}开车走{name}，建议 {_spans(good)} 出发，最顺畅；"
+            f"尽量避开 {_spans(bad)}（预计车速只有畅通时的 {min(hours.values()):.0%}）。\n"
             f"来源：历史同期数据的预测，非实时路况。",
             "traffic",
         )
@@ -178,7 +179,8 @@ def _line(state: StreetState, language: str) -> str:
     if state.basis == FORECAST:
         when = f"{state.at:%m-%d %H:%M}"
         return (
-            f"{name}：{when} 预计{level}，车速约 {state.speed_kmh:.0f} 公里/小时（八成把握在 {state.low_kmh:.0f}–{state.high_kmh:.0f} 之间）"
+            f"{name}：{when} 预计{level}，车速约 {state.speed_kmh:.0f} 公里/小时"
+            f"（八成把握在 {state.low_kmh:.0f}–{state.high_kmh:.0f} 之间）"
             if zh
             else f"{name}: expected {level} at {when}, about {state.speed_kmh:.0f} km/h (80 % between {state.low_kmh:.0f} and "
             f"{state.high_kmh:.0f})"
@@ -201,7 +203,8 @@ def _basis(states: Sequence[StreetState], language: str, trouble: bool) -> str:
         fresh = LIVE in bases and len({s.basis for s in seen}) == 1
         if zh:
             parts.append(
-                f"来源：{'演示数据' if demo else '道路检测器'}，观测时间 {at:%m-%d %H:%M}，{'实时' if fresh else '数据已过时，仅供参考'}。"
+                f"来源：{'演示数据' if demo else '道路检测器'}，观测时间 {at:%m-%d %H:%M}，"
+                f"{'实时' if fresh else '数据已过时，仅供参考'}。"
             )
         else:
             parts.append(

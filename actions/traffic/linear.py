@@ -124,7 +124,8 @@ def read_flow_table(path: Path | str) -> tuple[list[float], list[float]]:
                 f"{path} line 1: column {key} is missing; the header must be {FLOW},{GREEN}",
             )
         columns[key] = column
-    flows, greens = [], []
+    flows: list[float] = []
+    greens: list[float] = []
     for row in reader:
         line = reader.line_num
         for key, into in ((FLOW, flows), (GREEN, greens)):

@@ -129,7 +129,7 @@ class HttpSource:
             observation = read(row, url)
             if observation is None:
                 continue
-            key = getattr(observation, "car_park", None) or getattr(observation, "street", "")
+            key = str(getattr(observation, "car_park", "") or getattr(observation, "street", ""))
             if key not in found or found[key].observed_at < observation.observed_at:
                 found[key] = observation
         if rows and not found:

@@ -156,7 +156,10 @@ def _parking_basis(seen: Sequence[ParkingObservation], language: str, trouble: b
     at, stale = min(o.observed_at for o in seen), any(o.stale for o in seen)
     demo = any(o.source == "demo" for o in seen)
     if zh:
-        return f"来源：{'演示数据' if demo else '停车场系统'}，观测时间 {at:%m-%d %H:%M}，{'数据已过时，仅供参考' if stale else '实时'}。"
+        return (
+            f"来源：{'演示数据' if demo else '停车场系统'}，观测时间 {at:%m-%d %H:%M}，"
+            f"{'数据已过时，仅供参考' if stale else '实时'}。"
+        )
     return (
         f"Source: {'demonstration data' if demo else 'car park systems'}, observed {at:%d %b %H:%M}, "
         f"{'out of date, for orientation only' if stale else 'live'}."

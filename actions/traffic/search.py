@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,14 +81,12 @@ def improve(
 
 
 def _moves(count: int, step: int) -> list[tuple[int, ...]]:
-    moves = []
-    for i in range(count):
-        for sign in (step, -step):
-            moves.append(tuple(sign if k == i else 0 for k in range(count)))
-        for j in range(count):
-            if i != j:
-                moves.append(tuple(step if k == i else -step if k == j else 0 for k in range(count)))
-    return moves
+    single = [tuple(s if k == i else 0 for k in range(count)) for i in range(count) for s in (step, -step)]
+    pairs = [
+        tuple(step if k == i else -step if k == j else 0 for k in range(count))
+        for i, j in itertools.permutations(range(count), 2)
+    ]
+    return single + pairs
 
 
 def _grid(low_s: float, high_s: float, step_s: float) -> list[float]:

@@ -280,13 +280,16 @@ def _wave(service: TrafficService, street: str, name: str, language: str) -> Rep
     )
     if zh:
         text = (
-            f"{name}绿波：公共周期 {result.cycle_s:g} 秒，车速 {result.out_speed_mps * 3.6:.0f} 公里/小时，带宽 {result.out_band_s:g} 秒（去向）/ "
-            f"{result.in_band_s:g} 秒（回向），效率 {result.efficiency:.0%}。\n相位差：{offsets}。\n这是计算结果，尚未经仿真验证，不作为推荐。"
+            f"{name}绿波：公共周期 {result.cycle_s:g} 秒，车速 {result.out_speed_mps * 3.6:.0f} 公里/小时，"
+            f"带宽 {result.out_band_s:g} 秒（去向）/ "
+            f"{result.in_band_s:g} 秒（回向），效率 {result.efficiency:.0%}。\n相位差：{offsets}。\n"
+            "这是计算结果，尚未经仿真验证，不作为推荐。"
         )
     else:
         text = (
             f"Green wave on {name}: common cycle {result.cycle_s:g} s at {result.out_speed_mps * 3.6:.0f} km/h, bands of "
-            f"{result.out_band_s:g} s outbound and {result.in_band_s:g} s inbound, efficiency {result.efficiency:.0%}.\nOffsets: {offsets}.\n"
+            f"{result.out_band_s:g} s outbound and {result.in_band_s:g} s inbound, efficiency {result.efficiency:.0%}.\n"
+            f"Offsets: {offsets}.\n"
             "This is computed and not yet proven in simulation, so it is no recommendation."
         )
     return Reply(text, "traffic", image=f"/charts/{picture.name}")

@@ -45,8 +45,14 @@ def plan_line(key: str, greens_s: tuple[float, ...], analysis: Analysis, languag
     greens = "/".join(f"{g:g}" for g in greens_s)
     name = PLAN_NAMES[key][0 if language == "zh" else 1]
     if language == "zh":
-        return f"{name}：周期 {analysis.cycle_s:g} 秒，绿灯 {greens} 秒，延误 {analysis.delay_s:.1f} 秒/辆（服务水平 {analysis.level}），饱和度 {analysis.ratio:.2f}"
-    return f"{name}: cycle {analysis.cycle_s:g} s, greens {greens} s, delay {analysis.delay_s:.1f} s/veh (LOS {analysis.level}), v/c {analysis.ratio:.2f}"
+        return (
+            f"{name}：周期 {analysis.cycle_s:g} 秒，绿灯 {greens} 秒，"
+            f"延误 {analysis.delay_s:.1f} 秒/辆（服务水平 {analysis.level}），饱和度 {analysis.ratio:.2f}"
+        )
+    return (
+        f"{name}: cycle {analysis.cycle_s:g} s, greens {greens} s, "
+        f"delay {analysis.delay_s:.1f} s/veh (LOS {analysis.level}), v/c {analysis.ratio:.2f}"
+    )
 
 
 def oversaturated_line(study: Study, language: str) -> str:
@@ -59,7 +65,8 @@ def oversaturated_line(study: Study, language: str) -> str:
         return (
             f"注意：需求超过通行能力（Y = {study.webster.flow_ratio:.2f}），任何周期都无法完全消散，建议考虑拓宽、禁左或分流。"
             if language == "zh"
-            else f"Oversaturated: demand exceeds capacity (Y = {study.webster.flow_ratio:.2f}); no cycle serves it all. Consider more lanes, banning "
+            else f"Oversaturated: demand exceeds capacity (Y = {study.webster.flow_ratio:.2f}); no cycle serves "
+            "it all. Consider more lanes, banning "
             "left turns or diverting traffic."
         )
     return (
@@ -94,7 +101,8 @@ def proof_line(service: TrafficService, job: Job | None, language: str) -> str:
         return (
             f"仿真验证进行中（{job.progress:.0%}，任务 {job.id}），完成后我才会给出推荐；稍后可问“对比现状”。"
             if zh
-            else f"Simulation is running ({job.progress:.0%}, job {job.id}); I recommend nothing before it is done. Ask “compare” in a while."
+            else f"Simulation is running ({job.progress:.0%}, job {job.id}); I recommend nothing before it is "
+            "done. Ask “compare” in a while."
         )
     old, new = report["plans"]["in_place"], report["plans"]["ours"]
     if report["recommended"]:
@@ -108,7 +116,8 @@ def proof_line(service: TrafficService, job: Job | None, language: str) -> str:
     return (
         f"✘ 建议保留现行方案：仿真延误 {old['delay_s']:.1f}（现行）与 {new['delay_s']:.1f}（新）秒/辆，改善未达显著。"
         if zh
-        else f"✘ Keep today's plan: simulated delay is {old['delay_s']:.1f} (today) and {new['delay_s']:.1f} (new) s/veh, no significant gain."
+        else f"✘ Keep today's plan: simulated delay is {old['delay_s']:.1f} (today) and "
+        f"{new['delay_s']:.1f} (new) s/veh, no significant gain."
     )
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,14 +35,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@lru_cache(maxsize=1)
+def trained_models() -> Path:
+    """Train in the checkout what is missing, as `make run` would, once for all tests; return the folder."""
+    env = {**os.environ, "CHENGDA_CITY": str(ROOT / "city.yml")}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    subprocess.run([sys.executable, "-m", "chengda", "train", "all"], cwd=ROOT, env=env, check=True)
+    return ROOT / "var" / "models"
+
+
 def settings_for(folder: Path) -> Path:
     """Write the shipped settings with `folder/var` as data directory; models trained before are taken over."""
     data = folder / "var"
     (data / "models").mkdir(parents=True)
-    shared = ROOT / "var" / "models"
+    shared = trained_models()
     for kind in ("nlu", "dialogue"):
-        if (shared / kind).exists():
-            shutil.copytree(shared / kind, data / "models" / kind, symlinks=True)
+        shutil.copytree(shared / kind, data / "models" / kind, symlinks=True)
     text = (ROOT / "city.yml").read_text("utf-8").replace("data_dir: var ", f"data_dir: {data} ")
     for path in (
         "knowledge/articles",

@@ -147,14 +147,19 @@ class Keeper(TrainerCallback):
     def _trained(self) -> list[tuple[str, nn.Parameter]]:
         return [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
 
-    def on_step_end(
+    def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> TrainerControl:
-        """Report progress, average the weights, and stop when the time is up."""
+    ) -> None:
+        """Let AdaLoRA judge its ranks while the gradients are still there."""
         if self.settings.method == "adalora":
             from training.nlu.peft_modes import after_step
 
             after_step(self.network.body, state.global_step)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        """Report progress, average the weights, and stop when the time is up."""
         if self._average is not None:
             # Early weights would weigh the average down, so its memory grows with the steps.
             keep = min(self.settings.average, (1 + state.global_step) / (10 + state.global_step))

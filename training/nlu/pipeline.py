@@ -95,7 +95,7 @@ def train(
     notes = [*data.notes, *check_labels(data)]
     settings = settings.fitted(len(data.examples), len(data.intents))
     _seed(settings)
-    training, held = split(data.examples, settings.dev_share or 0.1, settings.seed)
+    training, held = split(data.examples, _share(settings), settings.seed)
     if dev is not None:
         training, held = data.examples, [e for e in dev.examples]
     tokenizer = Tokenizer.from_file(str(settings.base / TOKENIZER)) if _has_tokenizer(settings.base) else None
@@ -231,6 +231,11 @@ def _threads(count: int) -> Any:
     if count:
         torch.set_num_threads(count)
     return nullcontext()
+
+
+def _share(settings: TrainSettings) -> float:
+    assert settings.dev_share is not None  # `fitted` filled it
+    return settings.dev_share
 
 
 def _adapted(network: JointNetwork, settings: TrainSettings, steps: int) -> JointNetwork:

@@ -213,10 +213,10 @@ def _demand(rng: np.random.Generator) -> None:
                 path.append(f"{before}_{at}")
             routes[tuple(path)] = routes.get(tuple(path), 0) + 1
     lines = ["<routes>", '<vType id="car" speedDev="0.1" sigma="0.5"/>']
-    for i, (path, count) in enumerate(sorted(routes.items())):
+    for i, (edges, count) in enumerate(sorted(routes.items())):
         lines.append(
             f'<flow id="f{i}" type="car" begin="0" end="3600" period="exp({count / 3600:.6f})" departLane="best" '
-            f'departSpeed="max"><route edges="{" ".join(path)}"/></flow>'
+            f'departSpeed="max"><route edges="{" ".join(edges)}"/></flow>'
         )
     (HERE / "arterial.rou.xml").write_text("\n".join([*lines, "</routes>", ""]), "utf-8")
 

@@ -74,8 +74,8 @@ def _connections() -> list[str]:
         ):
             a = f"{come}_{key}"
             made.append(_connection(a, f"{key}_{right}", 0, 0))
-            for lane in range(count - 1 if count == 3 else count):
-                made.append(_connection(a, f"{key}_{ahead}", lane, lane))
+            ahead_lanes = range(count - 1 if count == 3 else count)
+            made += [_connection(a, f"{key}_{ahead}", lane, lane) for lane in ahead_lanes]
             made.append(
                 _connection(a, f"{key}_{left}", count - 1, (lanes if come in (west, east) else 3) - 1)
             )

@@ -12,12 +12,14 @@ from typing import Any
 from actions.traffic.sumo.net import Net, Phase
 from actions.traffic.sumo.program import GREEN, StagedPlan, transition, walker_links
 
+PERMISSIVE_WEIGHT = 0.3
+
 
 @dataclass
 class _Light:
     plan: StagedPlan
     stage: int
-    pairs: list[list[tuple[str, str]]]
+    pairs: list[dict[tuple[str, str], float]]
     walkers: frozenset[int]
     yellow_s: float
     all_red_s: float
@@ -49,7 +51,13 @@ class MaxPressure:
                     and link.index < len(stage.state)
                     and stage.state[link.index] in GREEN
                 ]
-                pairs.append(sorted({(link.from_lane, link.to_lane) for link in green}))
+                # A permissive turn leaves far slower than a protected one, so its queue presses less.
+                weights: dict[tuple[str, str], float] = {}
+                for link in green:
+                    weight = 1.0 if stage.state[link.index] == "G" else PERMISSIVE_WEIGHT
+                    pair = (link.from_lane, link.to_lane)
+                    weights[pair] = max(weight, weights.get(pair, 0.0))
+                pairs.append(weights)
             phases = [p for s in plan.stages for p in s.transition]
             yellow = max((p.duration_s for p in phases if "y" in p.state), default=3.0)
             all_red = max(
@@ -111,9 +119,14 @@ class MaxPressure:
                 halting[lane] = sumo.lane.getLastStepHaltingNumber(lane)
             return halting[lane]
 
-        pressures = [
-            sum(queue(a) for a in {a for a, _ in pairs}) - sum(queue(b) for b in {b for _, b in pairs})
-            for pairs in light.pairs
-        ]
+        pressures = []
+        for weights in light.pairs:
+            upstream: dict[str, float] = {}
+            for (lane, _), weight in weights.items():
+                upstream[lane] = max(weight, upstream.get(lane, 0.0))
+            downstream = {lane for _, lane in weights}
+            pressures.append(
+                sum(w * queue(a) for a, w in upstream.items()) - sum(queue(b) for b in downstream)
+            )
         best = max(range(len(pressures)), key=lambda i: pressures[i])
         return best if pressures[best] > pressures[light.stage] else light.stage

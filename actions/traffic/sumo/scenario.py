@@ -37,13 +37,20 @@ class Scenario:
 
 
 def open_scenario(
-    net: Path | str,
+    given: Path | str,
     routes: Sequence[Path | str] = (),
     additional: Sequence[Path | str] = (),
     begin_s: float | None = None,
     end_s: float | None = None,
 ) -> Scenario:
-    """Return a scenario from a network and routes, or from a `.sumocfg` given in place of the network.
+    """Return a scenario from a network and routes, or from a `.sumocfg` given in its place.
+
+    Args:
+        given: a `.net.xml` or a `.sumocfg`.
+        routes: demand files.
+        additional: further SUMO files.
+        begin_s: begin in s.
+        end_s: end in s.
 
     A network without routes takes `<name>.rou.xml` and `<name>.sumocfg` beside it. Times that are not given are those of
     the `.sumocfg`, else the first and last departure in the routes.
@@ -51,7 +58,7 @@ def open_scenario(
     Raises:
         NetworkError: a file is missing or no valid XML, or there are no vehicles.
     """
-    net = Path(net)
+    net = Path(given)
     route_files = [Path(r) for r in routes]
     more = [Path(a) for a in additional]
     config = net if net.name.endswith(".sumocfg") else _beside(net, ".sumocfg") if not routes else None

@@ -1,0 +1,62 @@
+"""What goes into the answerer, what comes out of it, and what its steps hand on to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from city.messages import Reply
+from knowledge.article import Article
+from knowledge.calibration import Calibration
+from knowledge.conversation import Reading, State
+from knowledge.ranking import Candidate
+from knowledge.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Question:
+    """A citizen's message as the dialogue hands it on; `state` is the last `Outcome.state` of the conversation."""
+
+    text: str
+    language: str
+    today: date
+    intent: str | None = None
+    follow_up: bool = False
+    state: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer: replies, the conversation's new state (JSON), the decision, and what each step did.
+
+    `decision` is `answer`, `clarify` or `abstain`.
+    """
+
+    replies: Sequence[Reply]
+    state: dict[str, Any]
+    decision: str
+    steps: list[dict[str, Any]]
+
+
+@dataclass
+class Turn:
+    """What the steps hand on to each other. A step that sets `decision` ends the search for one."""
+
+    question: Question
+    snapshot: Snapshot
+    calibration: Calibration
+    state: State | None
+    text: str = ""
+    language: str = "zh"
+    reading: Reading = field(default_factory=lambda: Reading(0, ()))
+    subject: str = ""
+    threshold: float = 0.5
+    candidates: list[Candidate] = field(default_factory=list)
+    completed: str = ""
+    decision: str = ""
+    why: str = ""
+    article: Article | None = None
+    choices: list[Candidate] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
