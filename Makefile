@@ -36,9 +36,9 @@ setup-dev:
 # Locks carry versions and hashes, no addresses.
 lock:
 	uv pip compile -q --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	    --extra base pyproject.toml -o requirements.lock
+	    --extra base --extra sumo pyproject.toml -o requirements.lock
 	uv pip compile -q --python-version 3.10 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	    --extra dev --extra base pyproject.toml -c requirements.lock -o requirements-dev.lock
+	    --extra dev --extra base --extra sumo --extra qdrant pyproject.toml -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -140,7 +140,7 @@ class Index:
             KnowledgeIndexError: when the lock cannot be had in time and there is no state to search.
         """
         self.refresh()
-        if self._is_current() and not self._needs_rebuild():
+        if self._is_current():
             return False
         try:
             with self._writing(wait_s):
@@ -170,7 +170,12 @@ class Index:
         """Build anew when too many articles of the large segment are replaced; return whether it was done."""
         if self._snapshot is None or not self._needs_rebuild():
             return False
-        self.rebuild()
+        with self._writing(60):
+            self.refresh()
+            # Another process may have done it while this one waited.
+            if not self._needs_rebuild():
+                return False
+            self._rebuild(None)
         return True
 
     def set_calibration(self, calibration: dict[str, Any]) -> None:

@@ -219,6 +219,7 @@ class KnowledgeService:
             try:
                 self.curator.flush()
                 self.index.catch_up(wait_s=0.05)
+                self.index.compact()
             except Exception:
                 # The state at hand goes on answering; the next round tries again.
                 continue

@@ -86,3 +86,49 @@ def rest_kinds(daily: np.ndarray, kinds: np.ndarray) -> np.ndarray:
     if high > 0 and (high - low) / high > 0.1:
         out = np.nan_to_num(level, nan=low) < (high + low) / 2
     return out
+
+
+def observed_kinds(days: pd.DatetimeIndex, daily: np.ndarray, country: str = "CN") -> np.ndarray:
+    """Return the day type of every day as this load keeps it, shape (m,).
+
+    Holidays that it never kept count as ordinary days; dates on which it rested in two years or more, and days known
+    to have been spent like its quietest weekday, count as holidays. A worked weekend day stays one.
+
+    Args:
+        days: naive midnights, the known days first, shape (m,).
+        daily: level of the known days, NaN where unknown, shape (n,), n ≤ m.
+        country: whose holidays are official.
+    """
+    official = day_types(days, country)
+    weekday = np.asarray(days.weekday)
+    known = len(daily)
+    usual = np.full((7, known), np.nan)
+    for day in range(7):
+        level = pd.Series(np.where((weekday[:known] == day) & (official[:known] != HOLIDAY), daily, np.nan))
+        usual[day] = level.rolling(63, center=True, min_periods=3).median().interpolate(limit_direction="both").to_numpy()
+    own = usual[weekday[:known], np.arange(known)]
+    quiet = np.nanmin(np.where(np.isfinite(usual), usual, np.inf), axis=0)
+    with np.errstate(invalid="ignore"):
+        telling = np.isfinite(own) & np.isfinite(daily) & (quiet < 0.8 * own)
+        rested = telling & (daily < (quiet + own) / 2)
+    out = official.copy()
+    names = [holiday_name(day.date(), "en", country) for day in days]
+    kept: dict[str, list[bool]] = {}
+    dates: dict[tuple[int, int], list[bool]] = {}
+    for at in np.flatnonzero(telling):
+        if official[at] == HOLIDAY:
+            kept.setdefault(names[at], []).append(bool(rested[at]))
+        dates.setdefault((days[at].month, days[at].day), []).append(bool(rested[at]))
+    every = [rest for rests in kept.values() for rest in rests]
+    default = float(np.mean(every)) >= 0.5 if len(every) >= 3 else True
+    for at, day in enumerate(days):
+        past = dates.get((day.month, day.day), [])
+        if official[at] == HOLIDAY:
+            rests = kept.get(names[at])
+            if not (default if rests is None else np.mean(rests) >= 0.5):
+                out[at] = weekday[at]
+        elif len(past) >= 2 and all(past):
+            out[at] = HOLIDAY
+        if at < known and telling[at]:
+            out[at] = HOLIDAY if rested[at] else (weekday[at] if out[at] == HOLIDAY else out[at])
+    return out

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from actions.energy.calendars import HOLIDAY, MAKE_UP_WORKDAY, day_types, rest_kinds
+from actions.energy.calendars import HOLIDAY, MAKE_UP_WORKDAY, observed_kinds, rest_kinds
 
 DAY, WEEK = 24, 168
 HISTORY_H = 6 * WEEK
@@ -33,6 +33,7 @@ class Hourly:
     kinds: np.ndarray
     off: np.ndarray
     temperature_c: np.ndarray | None = None
+    country: str = ""
 
     @classmethod
     def make(
@@ -49,15 +50,21 @@ class Hourly:
         whole = pd.DatetimeIndex(future).tz_convert(index.tz)
         if temperature_c is not None and (len(temperature_c) < len(whole) or not np.isfinite(temperature_c).all()):
             temperature_c = None
-        kinds = day_types(whole, country)
-        return cls(whole, kw, real, kinds, rest_days(kw, kinds[: len(kw)])[kinds], temperature_c)
+        empty = np.zeros(len(whole), dtype=int)
+        data = cls(whole, kw, real, empty, empty.astype(bool), temperature_c, country)
+        return data.labelled(len(kw))
 
-
-def rest_days(kw: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """Return `rest_kinds` of an hourly load, shape (8,); see there."""
-    days = len(kw) // DAY
-    start = len(kw) - days * DAY
-    return rest_kinds(kw[start:].reshape(days, DAY).mean(axis=1), kinds[start:].reshape(days, DAY)[:, DAY // 2])
+    def labelled(self, until: int) -> Hourly:
+        """Return the series with its kinds of day learnt from the hours before position `until` only."""
+        wall = self.index.tz_localize(None).normalize()
+        row, days = pd.factorize(wall)
+        known = np.where(self.real[:until], self.kw[:until], np.nan)
+        sums = pd.Series(known).groupby(row[:until]).agg(["mean", "count"])
+        daily = np.where(sums["count"] >= DAY * 3 // 4, sums["mean"], np.nan)
+        if until < len(row) and row[until - 1] == row[until]:  # the last day is not over
+            daily = daily[:-1]
+        kinds = observed_kinds(pd.DatetimeIndex(days), daily, self.country)
+        return replace(self, kinds=kinds[row], off=rest_kinds(daily, kinds[: len(daily)])[kinds[row]])
 
 
 @dataclass(frozen=True)

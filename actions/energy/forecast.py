@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from actions.energy.errors import BadStep
-from actions.energy.features import HISTORY_H, Hourly, build_table, rest_days
+from actions.energy.features import HISTORY_H, Hourly, build_table
 from actions.energy.metrics import Errors, errors
 from actions.energy.models import DAY, WEEK, Boost, RidgeByLead, seasonal_naive
 from actions.energy.series import LoadSeries, need_days, need_load
@@ -113,7 +113,7 @@ def backtest(
     for begin in range(0, len(origins), width):
         chunk = origins[begin : begin + width]
         start = int(chunk[0])
-        known = replace(data, off=rest_days(data.kw[:start], data.kinds[:start])[data.kinds])
+        known = data.labelled(start)
         parts.append(fit(known, start, start, leads).predict(known, chunk, leads))
     names = set.intersection(*(set(part) for part in parts))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name in names}, actual

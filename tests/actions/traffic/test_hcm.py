@@ -34,8 +34,8 @@ def test_worked_example_of_a_lane_group_over_capacity() -> None:
 
 def test_worked_example_under_capacity() -> None:
     # C = 100, g = 40, s = 1800: c = 720, v = 540, X = 0.75. d1 = 0.5*100*0.36/(1-0.75*0.4) = 25.71;
-    # d2 = 225*(-0.25 + sqrt(0.0625 + 3/180)) = 7.03.
-    assert control_delay_s(100, 40, 540, 720) == pytest.approx(25.71 + 7.03, abs=0.02)
+    # d2 = 225*(-0.25 + sqrt(0.0625 + 3/180)) = 7.06.
+    assert control_delay_s(100, 40, 540, 720) == pytest.approx(25.71 + 7.06, abs=0.02)
 
 
 @pytest.mark.parametrize(
