@@ -27,12 +27,12 @@ _POINTER = re.compile(
 _ENDING = re.compile(r"呢[?？]?$")
 _TO_ENGLISH = re.compile(
     r"^(?:那|and|please)?[\s,，]*(?:用|请用|能用|可以用)?(?:in|say (?:it|that) in)?\s*(?:英[文语]版?|english)"
-    r"(?:呢|吗|说|讲|回答|再说一遍|please|version)*[\s?？。.!！]*$",
+    r"(?:\s*(?:呢|吗|说|讲|回答|再说一遍|please|version))*[\s?？。.!！]*$",
     re.IGNORECASE,
 )
 _TO_CHINESE = re.compile(
     r"^(?:那|and|please)?[\s,，]*(?:用|请用|能用|可以用)?(?:in|say (?:it|that) in)?\s*(?:中[文语]版?|汉语|普通话|chinese|mandarin)"
-    r"(?:呢|吗|说|讲|回答|再说一遍|please|version)*[\s?？。.!！]*$",
+    r"(?:\s*(?:呢|吗|说|讲|回答|再说一遍|please|version))*[\s?？。.!！]*$",
     re.IGNORECASE,
 )
 

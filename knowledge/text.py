@@ -66,7 +66,8 @@ def plain(text: str) -> str:
 
 def fold(text: str) -> str:
     """Return the form in which two texts are "the same question": cleaned, lower case, no punctuation."""
-    return _NOT_WORD.sub(" " if not _HAN.search(text) else "", clean(text).lower()).strip()
+    cleaned = clean(text).lower()
+    return _NOT_WORD.sub("" if _HAN.search(cleaned) else " ", cleaned).strip()
 
 
 def has_han(text: str) -> bool:

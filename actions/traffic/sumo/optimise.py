@@ -32,13 +32,17 @@ Plans = Mapping[str, StagedPlan]
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """What a search may cost, and the cycles it may use."""
+    """What a search may cost, and the cycles it may use.
+
+    `time_s` is processor time, so that a busy machine does not make plans worse; at most `patience` times as long passes.
+    """
 
     time_s: float = 120.0
     seeds: tuple[int, ...] = (101, 102, 103)
     min_cycle_s: float = 30.0
     max_cycle_s: float = 120.0
     orders: bool = True
+    patience: float = 6.0
 
 
 @dataclass
@@ -84,7 +88,7 @@ class Search:
             )
         self._known: dict[tuple[str, int], float] = {}
         self._runs = 0
-        self._started = time.monotonic()
+        self._started, self._processor = time.monotonic(), time.process_time()
         self._folder = Path(tempfile.mkdtemp(prefix="chengda-search-"))
         self.trail: list[dict[str, float | str]] = []
 
@@ -100,7 +104,9 @@ class Search:
     # -- simulation -------------------------------------------------------------------------------------------
 
     def _left_s(self) -> float:
-        return self.limits.time_s - (time.monotonic() - self._started)
+        used = time.process_time() - self._processor
+        passed = time.monotonic() - self._started
+        return min(self.limits.time_s - used, self.limits.patience * self.limits.time_s - passed)
 
     def _simulate(self, plans: Plans | None, seed: int) -> float:
         key = (_key(plans) if plans is not None else "", seed)
