@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from actions import answers, transit
-from city.settings import Settings, load_settings
+from actions import answers, energy, traffic, transit
+from actions.energy.service import EnergyService
+from actions.energy.settings import EnergySection
+from actions.traffic.service import TrafficService
+from actions.traffic.settings import TrafficSection
+from city.settings import Settings, load_settings, module_section
 from knowledge.service import KnowledgeService
 
 
@@ -16,8 +20,13 @@ def configure(settings: Settings | None = None) -> None:
     Raises:
         SettingsError: when the settings are wrong.
         FeedError: when the timetable cannot be used.
-        KnowledgeError: when the knowledge base cannot be opened.
+        TrafficError, EnergyError: when a file of those modules cannot be used.
+        KnowledgeIndexError: when the knowledge base cannot be opened.
     """
     settings = settings or load_settings()
     answers.configure(KnowledgeService.open(settings))
     transit.configure_from(settings)
+    roads = module_section(settings, "traffic", TrafficSection)
+    traffic.configure(TrafficService(roads, settings.path, settings.zone, settings.data) if roads else None)
+    meters = module_section(settings, "energy", EnergySection)
+    energy.configure(EnergyService.load(settings, meters) if meters else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import Engine
@@ -77,6 +78,7 @@ class GatewayConfig:
             embed the chat page in a frame. `"*"` allows every origin.
         trusted_proxies: networks (CIDR) whose `X-Forwarded-For` names the citizen's address.
         channels: chat apps answering under `/channels/{name}/webhook`.
+        charts: folder of pictures that replies name as `/charts/NAME`; `None` serves none.
         create_tables: create missing tables at start; leave off where migrations do it.
     """
 
@@ -93,3 +95,4 @@ class GatewayConfig:
     trusted_proxies: Sequence[str] = ()
     channels: Sequence[Channel] = ()
     create_tables: bool = True
+    charts: Path | None = None

@@ -6,7 +6,7 @@ import logging
 
 import typer
 
-from chengda import chat, evaluate, model, nlu, run, train
+from chengda import chat, energy, evaluate, knowledge, model, nlu, run, traffic, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +20,9 @@ app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 app.command("explain")(nlu.explain)
 app.add_typer(model.app, name="model")
+app.add_typer(knowledge.app, name="knowledge")
+app.add_typer(traffic.app, name="traffic")
+app.add_typer(energy.app, name="energy")
 
 
 @app.callback()

@@ -112,6 +112,7 @@ def gateway_config(settings: Settings) -> gateway.GatewayConfig:
         ),
         allowed_origins=server.allowed_origins,
         trusted_proxies=server.trusted_proxies,
+        charts=settings.data / "charts",
     )
 
 
@@ -124,6 +125,8 @@ def start_rooms(settings: Settings) -> None:
 
 def startup_errors() -> tuple[type[Exception], ...]:
     """Return the errors that tell the operator what to mend; they are printed without a traceback."""
+    from actions.energy import EnergyError
+    from actions.traffic import TrafficError
     from actions.transit.errors import TransitError
     from bot.brain import BrainError
     from channels.gateway import PortInUseError
@@ -138,6 +141,8 @@ def startup_errors() -> tuple[type[Exception], ...]:
         BrainError,
         PortInUseError,
         TransitError,
+        TrafficError,
+        EnergyError,
         DatabaseError,
         ArticleError,
         QuestionFileError,

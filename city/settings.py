@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 SETTINGS_ENV = "CHENGDA_CITY"
+Section = TypeVar("Section", bound=BaseModel)
 
 
 class SettingsError(Exception):
@@ -148,6 +149,8 @@ class Settings(_Section):
     data_dir: Path = Path("var")
     knowledge: KnowledgeSection = KnowledgeSection()
     transit: TransitSection | None = None
+    traffic: dict[str, Any] | None = None
+    energy: dict[str, Any] | None = None
     models: ModelsSection = ModelsSection()
     server: ServerSection = ServerSection()
     notice: Bilingual = Bilingual()
@@ -231,12 +234,40 @@ def load_settings(path: Path | str | None = None) -> Settings:
         raise SettingsError(f"{file}: keys must be plain words ({error})") from None
 
 
-def _explain(file: Path, item: Mapping[str, Any]) -> str:
+def module_section(settings: Settings, name: str, model: type[Section]) -> Section | None:
+    """Return a city module's own section of the settings, validated by the module's model.
+
+    Args:
+        settings: the settings.
+        name: the section's key, such as "traffic".
+        model: the pydantic model that the module keeps for it.
+
+    Returns:
+        The section, or `None` when the settings have none.
+
+    Raises:
+        SettingsError: when a key of it is unknown, missing or wrong.
+    """
+    values = getattr(settings, name)
+    if values is None:
+        return None
+    try:
+        return model(**values)
+    except ValidationError as error:
+        lines = [_explain(settings.source, item, model, f"{name}.") for item in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+    except TypeError as error:
+        raise SettingsError(f"{settings.source}: keys of `{name}` must be plain words ({error})") from None
+
+
+def _explain(
+    file: Path, item: Mapping[str, Any], root: type[BaseModel] | None = None, prefix: str = ""
+) -> str:
     location = tuple(item["loc"])
-    key = ".".join(str(part) for part in location)
+    key = prefix + ".".join(str(part) for part in location)
     kind = item["type"]
     if kind == "value_error.extra":
-        known = _known_keys(location[:-1])
+        known = _known_keys(location[:-1], root or Settings)
         near = difflib.get_close_matches(str(location[-1]), known, n=1)
         mend = f"did you mean `{near[0]}`?" if near else f"known keys here: {', '.join(known)}"
         return f"{file}: unknown key `{key}`; {mend}"
@@ -245,8 +276,8 @@ def _explain(file: Path, item: Mapping[str, Any]) -> str:
     return f"{file}: key `{key}` {item['msg']}"
 
 
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    model: Any = Settings
+def _known_keys(location: tuple[Any, ...], root: type[BaseModel]) -> list[str]:
+    model: Any = root
     for part in location:
         if isinstance(part, int):
             continue

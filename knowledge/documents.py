@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from knowledge.article import MAX_ANSWER_CHARS, Article, ArticleError, make_article
-from knowledge.text import clean, has_han
+from knowledge.text import clean, has_han, tidy
 
-MIN_CHARS = 30
+MIN_CHARS = {"zh": 12, "en": 30}
 _DROPPED_TAGS = (
     "script",
     "style",
@@ -93,7 +93,8 @@ def import_document(
     for number, section in enumerate(sections, 1):
         text = section.text.strip()
         heading = section.heading or title or path.stem
-        if len(text) < MIN_CHARS:
+        language = "zh" if has_han(text) else "en"
+        if len(text) < MIN_CHARS[language]:
             report.skipped.append(f"“{heading}”: only {len(text)} characters of text")
             continue
         digest = hashlib.sha256(clean(text).encode()).hexdigest()
@@ -104,7 +105,6 @@ def import_document(
         if len(text) > MAX_ANSWER_CHARS:
             report.skipped.append(f"“{heading}”: {len(text)} characters without a heading; divide it")
             continue
-        language = "zh" if has_han(text) else "en"
         full = " – ".join(dict.fromkeys(part for part in (*section.above[-1:], heading) if part))
         report.articles.append(
             make_article(
@@ -130,7 +130,7 @@ def read_html(data: bytes, report: DocumentReport) -> tuple[str, list[Section]]:
     from bs4.element import Tag
 
     soup = BeautifulSoup(data, "lxml")
-    title = clean(soup.title.get_text()) if soup.title else ""
+    title = tidy(soup.title.get_text()) if soup.title else ""
     dropped = soup.find_all(_DROPPED_TAGS)
     for tag in dropped:
         tag.decompose()
@@ -142,16 +142,16 @@ def read_html(data: bytes, report: DocumentReport) -> tuple[str, list[Section]]:
     builder = _Builder()
     for tag in root.find_all(True) if isinstance(root, Tag) else []:
         if _HEADING_TAG.match(tag.name):
-            builder.heading(clean(tag.get_text(" ")), int(tag.name[1]))
+            builder.heading(tidy(tag.get_text(" ")), int(tag.name[1]))
         elif tag.name in _BLOCKS and not tag.find(_BLOCKS) and not tag.find_parent(_HEADING_TAG):
             if tag.name == "tr":
-                cells = [clean(cell.get_text(" ")) for cell in tag.find_all(["th", "td"])]
+                cells = [tidy(cell.get_text(" ")) for cell in tag.find_all(["th", "td"])]
                 builder.text("- " + " | ".join(cell for cell in cells if cell))
             else:
-                text = clean(tag.get_text(" "))
+                text = tidy(tag.get_text(" "))
                 builder.text(f"- {text}" if tag.name == "li" and text else text)
     if not builder.sections and isinstance(root, Tag):
-        builder.text(clean(root.get_text(" ")))
+        builder.text(tidy(root.get_text(" ")))
     return title, builder.sections
 
 
@@ -162,14 +162,14 @@ def read_docx(data: bytes, report: DocumentReport) -> tuple[str, list[Section]]:
 
     document = docx.Document(io.BytesIO(data))
     builder = _Builder()
-    title = clean(document.core_properties.title or "")
+    title = tidy(document.core_properties.title or "")
     for block in document.iter_inner_content():
         if isinstance(block, Table):
             for row in block.rows:
-                cells = dict.fromkeys(clean(cell.text) for cell in row.cells)
+                cells = dict.fromkeys(tidy(cell.text) for cell in row.cells)
                 builder.text("- " + " | ".join(cell for cell in cells if cell))
             continue
-        text = clean(block.text)
+        text = tidy(block.text)
         style = (block.style.name or "") if block.style is not None else ""
         found = re.match(r"(?:Heading|标题)\s*(\d)", style)
         if found:
@@ -185,7 +185,7 @@ def read_docx(data: bytes, report: DocumentReport) -> tuple[str, list[Section]]:
 
 _PDF_HEADING = re.compile(
     r"^(?:第[一二三四五六七八九十百]+[章节条]|[一二三四五六七八九十]+、|（[一二三四五六七八九十]+）|\d+(?:\.\d+)*[.、 ]\s*)\S.{0,38}$"
-    r"|^[A-Z][^.!?。；;]{2,60}$"
+    r"|^[A-Z][^\s.!?;]*(?: [^\s.!?;]+){0,5}$"
 )
 
 
@@ -196,7 +196,7 @@ def read_pdf(data: bytes, report: DocumentReport) -> tuple[str, list[Section]]:
     reader = PdfReader(io.BytesIO(data))
     if reader.is_encrypted and not reader.decrypt(""):
         raise ArticleError("the PDF is encrypted; remove its password first")
-    pages = [[clean(line) for line in (page.extract_text() or "").splitlines()] for page in reader.pages]
+    pages = [[tidy(line) for line in (page.extract_text() or "").splitlines()] for page in reader.pages]
     counts: dict[str, int] = {}
     for lines in pages:
         for line in {line for line in lines[:2] + lines[-2:] if line}:
@@ -215,7 +215,7 @@ def read_pdf(data: bytes, report: DocumentReport) -> tuple[str, list[Section]]:
             else:
                 builder.text(line, joined=True)
     meta = reader.metadata
-    return clean(str(meta.title)) if meta is not None and meta.title else "", builder.sections
+    return tidy(str(meta.title)) if meta is not None and meta.title else "", builder.sections
 
 
 class _Builder:

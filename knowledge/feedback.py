@@ -16,7 +16,7 @@ from knowledge import tables
 from knowledge.article import ArticleError
 from knowledge.index import SentenceEncoder
 from knowledge.store import now
-from knowledge.text import clean
+from knowledge.text import clean, tidy
 
 KINDS = ("unanswered", "unclear", "down", "up")
 STATUSES = ("new", "accepted", "dismissed")
@@ -83,12 +83,12 @@ class FeedbackQueue:
                 raise ValueError(f"feedback kind {entry['kind']!r} is none of {', '.join(KINDS)}")
             rows.append(
                 {
-                    "question": mask(clean(str(entry["question"]))[:MAX_CHARS]),
+                    "question": mask(tidy(str(entry["question"]))[:MAX_CHARS]),
                     "language": entry["language"],
                     "kind": entry["kind"],
                     "article_id": entry.get("article_id"),
                     "probability": entry.get("probability"),
-                    "comment": mask(clean(str(entry.get("comment") or ""))[:MAX_CHARS]),
+                    "comment": mask(tidy(str(entry.get("comment") or ""))[:MAX_CHARS]),
                     "conversation_id": entry.get("conversation_id"),
                     "status": "new",
                     "resolution": "",

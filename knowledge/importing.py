@@ -9,10 +9,11 @@ from pathlib import Path
 
 from knowledge.article import Article, ArticleError
 from knowledge.markdown import article_files, parse_article
-from knowledge.store import ArticleStore
+from knowledge.store import ArticleStore, bare_hash
 
 Progress = Callable[[str, int, int], None]
 IMPORTER = "import"
+OWNED = "site:"
 
 
 @dataclass
@@ -75,7 +76,8 @@ def sync_folder(
         store: the article store.
         folder: the folder; a broken file is reported and the others are taken.
         author: who imports.
-        prune: archive articles whose file is gone and that staff have not edited.
+        prune: the folder is the city's own: archive articles that came from it when their file is gone and staff have
+            not edited them.
         progress: told what is done, how many files of how many.
 
     Returns:
@@ -88,7 +90,7 @@ def sync_folder(
         raise ArticleError(f"{folder}: no such folder; set `knowledge.articles` in city.yml to your articles")
     report = ImportReport()
     imported = store.imported()
-    known = {file_hash: name for name, (file_hash, _edited) in imported.items()}
+    known = {bare_hash(file_hash): name for name, (file_hash, _edited) in imported.items()}
     files = article_files(folder)
     seen: dict[str, Path] = {}
     changed: list[tuple[Path, bytes, str]] = []
@@ -119,11 +121,12 @@ def sync_folder(
             report.problems.append(f"{where}: `id` {article.id} is already taken by {seen[article.id].name}")
             continue
         seen[article.id] = path
-        import_articles(store, [(article, file_hash)], author=author, report=report)
+        owned = f"{OWNED}{file_hash}" if prune else file_hash
+        import_articles(store, [(article, owned)], author=author, report=report)
     if prune:
         published = store.published()
-        for name, (_hash, edited) in imported.items():
-            if name not in seen and name in published and not edited:
+        for name, (file_hash, edited) in imported.items():
+            if name not in seen and name in published and not edited and file_hash.startswith(OWNED):
                 store.set_status(name, "archived", author=author)
                 report.archived.append(name)
     if progress:

@@ -218,7 +218,9 @@ class Index:
         if self._snapshot is None:
             return True
         records = self._snapshot.manifest["segments"]
-        return bool(records and len(records[0]["gone"]) > max(GONE_ARTICLES, GONE_SHARE * records[0]["articles"]))
+        return bool(
+            records and len(records[0]["gone"]) > max(GONE_ARTICLES, GONE_SHARE * records[0]["articles"])
+        )
 
     def _rebuild(self, progress: Progress | None) -> None:
         seq, pieces = self.store.pieces()

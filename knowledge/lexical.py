@@ -7,6 +7,7 @@ term frequency, as in BM25F.
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,11 +63,9 @@ def build_postings(documents: Iterable[tuple[int, Mapping[str, float]]]) -> Post
         documents: for each its article number and its terms with their weighted frequencies.
     """
     vocabulary: dict[str, int] = {}
-    rows: list[int] = []
-    places: list[int] = []
-    weights: list[float] = []
-    lengths: list[float] = []
-    articles: list[int] = []
+    # Plain arrays: a million passages have tens of millions of postings.
+    rows, places, weights = array("i"), array("i"), array("f")
+    lengths, articles = array("f"), array("i")
     for number, (article, terms) in enumerate(documents):
         articles.append(article)
         lengths.append(sum(terms.values()))
@@ -74,7 +73,7 @@ def build_postings(documents: Iterable[tuple[int, Mapping[str, float]]]) -> Post
             rows.append(vocabulary.setdefault(term, len(vocabulary)))
             places.append(number)
             weights.append(weight)
-    row_array = np.asarray(rows, np.int64)
+    row_array = np.asarray(rows, np.int32)
     order = np.argsort(row_array, kind="stable")
     length_array = np.asarray(lengths, np.float32)
     mean = float(length_array.mean()) if len(lengths) else 1.0

@@ -239,7 +239,7 @@ class ArticleStore:
 
         Args:
             article: the article, with the status it should get.
-            content_hash: the file's hash, to know a changed file.
+            content_hash: the file's hash, to know a changed file; may begin with `owner:`.
             author: who imports.
 
         Returns:
@@ -249,7 +249,7 @@ class ArticleStore:
             row = session.execute(
                 select(tables.articles).where(tables.articles.c.id == article.id)
             ).one_or_none()
-            if row is not None and row.import_hash == content_hash:
+            if row is not None and bare_hash(row.import_hash) == bare_hash(content_hash):
                 return "unchanged"
             if row is not None and row.head_version != row.imported_version:
                 return "kept"
@@ -344,6 +344,11 @@ class ArticleStore:
             ]
             if rows:
                 session.execute(insert(tables.passages), rows)
+
+
+def bare_hash(content_hash: str | None) -> str:
+    """Return an imported file's hash without its owner."""
+    return (content_hash or "").rpartition(":")[2]
 
 
 def _snapshot(engine: Engine) -> str:

@@ -32,7 +32,7 @@ articles = Table(
     Column("title_zh", Text, nullable=False),
     Column("title_en", Text, nullable=False),
     # What the file looked like when it was last imported, and the version that this made.
-    Column("import_hash", String(64)),
+    Column("import_hash", String(80)),
     Column("imported_version", Integer),
     Column("created_at", DateTime, nullable=False),
     Column("updated_at", DateTime, nullable=False),

@@ -59,6 +59,11 @@ def clean(text: str) -> str:
     return str(_to_simplified.convert(text)) if _HAN.search(text) else text
 
 
+def tidy(text: str) -> str:
+    """Return text as it was written, without invisible characters and superfluous spaces."""
+    return _SPACE.sub(" ", _INVISIBLE.sub("", text)).strip()
+
+
 def plain(text: str) -> str:
     """Return Markdown text without its marks."""
     return _MARKUP.sub(lambda found: found.group("label") or "", text).strip()

@@ -6,16 +6,17 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
-from knowledge.service import Question
 from rasa_sdk import Action, Tracker
 from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answers import get_service
+from actions.energy.actions import ActionEnergyFollowUp
 from actions.sdk import language_of, say
 from actions.transit.actions import ActionTransitDepartures
 from city.messages import current_trace
 from city.settings import load_settings
+from knowledge.service import Question
 
 STATE_SLOT = "knowledge_state"
 
@@ -66,4 +67,6 @@ class ActionFollowUp(Action):
         topic = tracker.get_slot("last_topic")
         if topic == "transit" or (intent == "transit_follow_up" and topic is None):
             return ActionTransitDepartures().run(dispatcher, tracker, domain)
+        if topic == "energy":
+            return await ActionEnergyFollowUp().run(dispatcher, tracker, domain)
         return await answer(dispatcher, tracker, follow_up=True)

@@ -7,19 +7,15 @@ import numpy as np
 from actions.energy.series import QualityReport
 
 
-def looks_cumulative(values: np.ndarray) -> bool:
-    """Return whether values all but never fall and end far above their mean step, as a register does."""
+def looks_cumulative(values: np.ndarray, seconds: np.ndarray) -> bool:
+    """Return whether values over more than a day and a half all but never fall, as a register's do."""
     known = values[np.isfinite(values)]
-    if len(known) < 8:
+    if len(known) < 24 or seconds[-1] - seconds[0] < 36 * 3600:
         return False
     steps = np.diff(known)
-    falls = (steps < 0).sum()
-    return bool(
-        falls <= max(1, 0.002 * len(steps))
-        and (steps > 0).mean() > 0.05
-        and known.max() - known.min() > 4 * np.median(np.abs(steps[steps > 0]))
-        and known[-1] >= known[0]
-    ) or bool(falls <= 0.002 * len(steps) + 2 and (steps > 0).mean() > 0.3 and len(known) > 100)
+    falls = int((steps < 0).sum())
+    allowed = 0.002 * len(steps) + (2 if len(known) > 200 else 0)
+    return bool(falls <= allowed and (steps > 0).mean() > 0.05)
 
 
 def increments(

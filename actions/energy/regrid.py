@@ -69,12 +69,12 @@ def to_series(
     native_s, share = _native_step(seconds)
     report.native_step_min = native_s / 60
     quantity = raw.quantity
-    if quantity == "energy" and looks_cumulative(values):
+    if quantity == "energy" and looks_cumulative(values, seconds):
         quantity = "meter"
         report.add(
             "cumulative", 1, "数值一直递增，按电表累计示数处理", "values only ever rise: read as cumulative meter readings"
         )
-    if quantity == "power" and looks_cumulative(values):
+    if quantity == "power" and looks_cumulative(values, seconds):
         raise WrongUnit(
             raw.name,
             unit=raw.unit,

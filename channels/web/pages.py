@@ -98,10 +98,22 @@ async def asset(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
 
 
+async def chart(request: web.Request) -> web.StreamResponse:
+    """GET /charts/{name} → a picture or plan that a reply named; its name is a hash that cannot be guessed."""
+    folder = request.app[CONFIG].charts
+    if folder is None:
+        raise web.HTTPNotFound
+    path = (folder / request.match_info["name"]).resolve()
+    if path.parent != folder.resolve() or not path.is_file():
+        raise web.HTTPNotFound
+    return web.FileResponse(path, headers={"Cache-Control": "private, max-age=86400"})
+
+
 def routes() -> list[web.RouteDef]:
     """Return the pages' routes."""
     return [
         web.get("/", index),
         web.get("/widget.js", widget),
         web.get(r"/static/{name:[\w.-]+}", asset),
+        web.get(r"/charts/{name:[\w-]+\.(?:png|svg|csv|json)}", chart),
     ]

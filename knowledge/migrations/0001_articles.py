@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("department", sa.String(60), nullable=False, index=True),
         sa.Column("title_zh", sa.Text, nullable=False),
         sa.Column("title_en", sa.Text, nullable=False),
-        sa.Column("import_hash", sa.String(64)),
+        sa.Column("import_hash", sa.String(80)),
         sa.Column("imported_version", sa.Integer),
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("updated_at", sa.DateTime, nullable=False),

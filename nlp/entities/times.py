@@ -178,6 +178,10 @@ def _normal_zh(match: re.Match[str]) -> str:
 def _date_zh(text: str) -> str | None:
     if not text:
         return None
+    years = {"去年": -1, "今年": 0, "本年度": 0, "明年": 1, "前年": -2}
+    if match := re.match(r"(?:(.年)|(\d{4})年)?第?([一二三四])季度$", text):
+        year = f"year={match[2]} " if match[2] else f"year{years[match[1]]:+d} " if match[1] in years else ""
+        return f"{year}quarter={'一二三四'.index(match[3]) + 1}"
     for prefix, days in sorted(_DAYS_ZH.items(), key=lambda item: -len(item[0])):
         if text.startswith(prefix) and not text.endswith("年"):
             return f"day{days:+d}"
@@ -196,14 +200,10 @@ def _date_zh(text: str) -> str | None:
             return None
         year = f"year={match[1]} " if match[1] else ""
         return f"{year}month={month}" + (f" dayofmonth={day}" if day else "")
-    years = {"去年": -1, "今年": 0, "本年度": 0, "明年": 1, "前年": -2}
     if text in years:
         return f"year{years[text]:+d}"
     if match := re.match(r"(\d{4})年$", text):
         return f"year={match[1]}"
-    if match := re.match(r"(?:(.年)|(\d{4})年)?第?([一二三四])季度$", text):
-        year = f"year={match[2]} " if match[2] else f"year{years[match[1]]:+d} " if match[1] in years else ""
-        return f"{year}quarter={'一二三四'.index(match[3]) + 1}"
     if "季度" in text:
         return f"quarter{ {'上': -1, '下': 1}.get(text[0], 0):+d}"
     return f"holiday={text}"

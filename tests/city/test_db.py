@@ -16,7 +16,9 @@ def test_migration_makes_the_tables_once(tmp_path: Path) -> None:
     engine = make_engine(f"sqlite:///{tmp_path / 'new' / 'a.db'}")
     head = migrate(engine, "knowledge", VERSIONS)
     assert migrate(engine, "knowledge", VERSIONS) == head
-    assert {"knowledge_articles", "knowledge_versions", "alembic_knowledge"} <= set(inspect(engine).get_table_names())
+    assert {"knowledge_articles", "knowledge_versions", "alembic_knowledge"} <= set(
+        inspect(engine).get_table_names()
+    )
 
 
 def test_two_rooms_share_a_database(tmp_path: Path) -> None:
@@ -36,9 +38,14 @@ def test_failed_block_changes_nothing(tmp_path: Path) -> None:
     engine = make_engine(f"sqlite:///{tmp_path / 'a.db'}")
     with writing(engine) as session:
         session.execute(text("CREATE TABLE t (n INTEGER)"))
-    with pytest.raises(RuntimeError), writing(engine) as session:
-        session.execute(text("INSERT INTO t VALUES (1)"))
-        raise RuntimeError
+
+    def fail() -> None:
+        with writing(engine) as session:
+            session.execute(text("INSERT INTO t VALUES (1)"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     with reading(engine) as session:
         assert session.scalar(text("SELECT count(*) FROM t")) == 0
 

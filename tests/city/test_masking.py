@@ -26,7 +26,9 @@ def test_personal_data_is_masked(text: str, masked: str) -> None:
     assert mask(text) == masked
 
 
-@pytest.mark.parametrize("text", ["12345怎么打", "2026年11月23日几点开门", "12路公交", "K12路", "costs 400 yuan", "9:00-21:00"])
+@pytest.mark.parametrize(
+    "text", ["12345怎么打", "2026年11月23日几点开门", "12路公交", "K12路", "costs 400 yuan", "9:00-21:00"]
+)
 def test_what_is_no_personal_data_stays(text: str) -> None:
     assert mask(text) == text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -52,13 +53,7 @@ def settings_for(folder: Path) -> Path:
     for kind in ("nlu", "dialogue"):
         shutil.copytree(shared / kind, data / "models" / kind, symlinks=True)
     text = (ROOT / "city.yml").read_text("utf-8").replace("data_dir: var ", f"data_dir: {data} ")
-    for path in (
-        "knowledge/articles",
-        "actions/transit/demo/gtfs.zip",
-        "actions/transit/demo/places.csv",
-        "nlp/base",
-    ):
-        text = text.replace(f": {path}", f": {ROOT / path}")
+    text = re.sub(r": ((?:knowledge|actions|nlp)/[\w./-]+)", rf": {ROOT}/\1", text)
     file = folder / "city.yml"
     file.write_text(text, "utf-8")
     return file

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from city.settings import ContactSection, EmergencyNumber, KnowledgeSection, Settings
 from knowledge.article import Article, make_article
 from knowledge.markdown import format_article
 from knowledge.service import KnowledgeService, Outcome, Question
 from knowledge.text import clean
-
-from city.settings import ContactSection, EmergencyNumber, KnowledgeSection, Settings
 
 TODAY = date(2026, 11, 23)
 
@@ -31,7 +31,11 @@ class HashingEncoder:
 
     def encode(self, texts: Sequence[str]) -> Any:
         self.calls += len(texts)
-        return np.stack([self._vector(text) for text in texts]) if len(texts) else np.zeros((0, self.dimension), "f4")
+        return (
+            np.stack([self._vector(text) for text in texts])
+            if len(texts)
+            else np.zeros((0, self.dimension), "f4")
+        )
 
     def encode_one(self, text: str) -> Any:
         return self.encode([text])[0]
@@ -81,7 +85,11 @@ def small_base() -> list[Article]:
             title={"zh": "图书馆残疾人优惠", "en": "Library discounts for disabled people"},
             questions={
                 "zh": ["残疾人去图书馆有优惠吗", "图书馆对残疾人免费吗", "图书馆轮椅通道"],
-                "en": ["library discount for disabled people", "wheelchair access library", "disabled library services"],
+                "en": [
+                    "library discount for disabled people",
+                    "wheelchair access library",
+                    "disabled library services",
+                ],
             },
             answer={"zh": "持残疾人证可借20册。", "en": "Disabled people may borrow 20 items."},
             tags=["topic:library", "discount"],
@@ -91,7 +99,11 @@ def small_base() -> list[Article]:
             title={"zh": "居留许可延期", "en": "Renewing a residence permit"},
             questions={
                 "zh": ["居留许可怎么延期", "居留许可快到期了", "居留许可续签材料"],
-                "en": ["How do I renew a residence permit?", "extend my residence permit", "residence permit expires"],
+                "en": [
+                    "How do I renew a residence permit?",
+                    "extend my residence permit",
+                    "residence permit expires",
+                ],
             },
             answer={"zh": "请提前30日申请。", "en": "Apply 30 days before it expires."},
             category="immigration",
@@ -103,7 +115,11 @@ def small_base() -> list[Article]:
             title={"zh": "居留许可收费", "en": "Residence permit fee"},
             questions={
                 "zh": ["居留许可多少钱", "居留许可收费标准", "居留许可费用"],
-                "en": ["How much is a residence permit?", "residence permit fee", "price of a residence permit"],
+                "en": [
+                    "How much is a residence permit?",
+                    "residence permit fee",
+                    "price of a residence permit",
+                ],
             },
             answer={"zh": "一年以内400元。", "en": "400 yuan for less than one year."},
             category="immigration",
@@ -198,12 +214,12 @@ def write_background(folder: Path) -> None:
 Opener = Callable[..., KnowledgeService]
 
 
-@pytest.fixture()
+@pytest.fixture
 def encoder() -> HashingEncoder:
     return HashingEncoder()
 
 
-@pytest.fixture()
+@pytest.fixture
 def open_service(tmp_path: Path, encoder: HashingEncoder) -> Iterator[Opener]:
     """Open services on one data directory; all are closed at the end."""
     opened: list[KnowledgeService] = []
@@ -223,7 +239,7 @@ def open_service(tmp_path: Path, encoder: HashingEncoder) -> Iterator[Opener]:
         service.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def service(open_service: Opener) -> KnowledgeService:
     return open_service()
 
@@ -231,7 +247,7 @@ def service(open_service: Opener) -> KnowledgeService:
 Ask = Callable[..., Outcome]
 
 
-@pytest.fixture()
+@pytest.fixture
 def ask(service: KnowledgeService) -> Ask:
     """Ask the small base a question."""
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from knowledge.service import KnowledgeService, Outcome, Question
 
+from knowledge.service import KnowledgeService, Outcome, Question
 from tests.knowledge.conftest import TODAY, article
 
 Ask = Callable[..., Outcome]
@@ -56,8 +56,13 @@ def test_expired_article_is_never_given(ask: Ask) -> None:
 
 
 def test_article_is_not_given_before_it_is_valid(service: KnowledgeService, ask: Ask) -> None:
-    new = article("new-rule", title={"zh": "新规定的停车位"}, questions={}, answer={"zh": "明年起收费。"},
-                  valid_from="2027-01-01")
+    new = article(
+        "new-rule",
+        title={"zh": "新规定的停车位"},
+        questions={},
+        answer={"zh": "明年起收费。"},
+        valid_from="2027-01-01",
+    )
     service.publish(new, author="a", base_version=None)
     assert ask("新规定的停车位").decision != "answer"
     assert ask("新规定的停车位", today=date(2027, 1, 1)).decision == "answer"
@@ -83,7 +88,9 @@ def test_unknown_question_gets_an_honest_answer_and_where_to_turn(ask: Ask) -> N
 def test_out_of_scope_needs_a_much_stronger_match(service: KnowledgeService, ask: Ask) -> None:
     calibration = service.calibration_of(service.index.snapshot)
     usual = next(s for s in ask("旧沙发谁收走").steps if s["step"] == "knowledge.route")
-    strict = next(s for s in ask("旧沙发谁收走", intent="out_of_scope").steps if s["step"] == "knowledge.route")
+    strict = next(
+        s for s in ask("旧沙发谁收走", intent="out_of_scope").steps if s["step"] == "knowledge.route"
+    )
     assert usual["threshold"] == pytest.approx(calibration.answer, abs=1e-3)
     assert strict["threshold"] > 0.7
     assert ask("沙发上的电影", intent="out_of_scope").decision == "abstain"
@@ -92,11 +99,15 @@ def test_out_of_scope_needs_a_much_stronger_match(service: KnowledgeService, ask
 def test_every_step_is_traced_with_its_duration(ask: Ask) -> None:
     steps = ask("旧沙发怎么扔").steps
     names = [step["step"] for step in steps]
-    assert names == [f"knowledge.{name}" for name in ("guard", "complete", "route", "search", "decide", "compose", "check")]
+    assert names == [
+        f"knowledge.{name}" for name in ("guard", "complete", "route", "search", "decide", "compose", "check")
+    ]
     assert all(step["ms"] >= 0 for step in steps)
 
 
-@pytest.mark.parametrize("text", ["", "   ", "😀😀😀", "?!…", "\u202e\u200b", "12345", "a" * 5000, "图" * 3000])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "😀😀😀", "?!…", "\u202e\u200b", "12345", "a" * 5000, "图" * 3000]
+)
 def test_what_is_no_question_gets_a_clarifying_reply(ask: Ask, text: str) -> None:
     outcome = ask(text)
     assert outcome.decision in {"clarify", "abstain"}
@@ -185,8 +196,14 @@ def test_two_articles_with_one_title_do_not_loop(service: KnowledgeService, ask:
 def test_department_filter_keeps_the_city_wide_and_the_districts_own(service: KnowledgeService) -> None:
     from knowledge.snapshot import Filter
 
-    local = article("local-market", title={"zh": "滨河区早市"}, questions={}, answer={"zh": "六点开市。"},
-                    tags=["topic:market", "district:binhe"], department="market")
+    local = article(
+        "local-market",
+        title={"zh": "滨河区早市"},
+        questions={},
+        answer={"zh": "六点开市。"},
+        tags=["topic:market", "district:binhe"],
+        department="market",
+    )
     service.publish(local, author="a", base_version=None)
     found = service.search("早市", "zh", condition=Filter(district="xishan"))
     assert "local-market" not in [hit.facts.id for hit in found]
@@ -207,7 +224,6 @@ def test_answers_from_many_threads_are_the_same(service: KnowledgeService) -> No
 
 def test_missing_article_folder_says_what_to_do(tmp_path: Path, encoder: Any) -> None:
     from knowledge.article import ArticleError
-
     from tests.knowledge.conftest import make_settings
 
     with pytest.raises(ArticleError, match=r"knowledge\.articles"):

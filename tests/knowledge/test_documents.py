@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from knowledge.article import ArticleError
 from knowledge.documents import import_document
 
@@ -51,7 +52,10 @@ def test_web_page(tmp_path: Path) -> None:
     report = import_document(file, category="driving", department="traffic_police")
     titles = [item.title["zh"] for item in report.articles]
     assert titles == ["居民停车", "居民停车 – 办理材料", "居民停车 – 收费"]
-    assert report.articles[1].answer["zh"].splitlines() == ["- 身份证和户口簿原件", "- 机动车行驶证,须在有效期内,地址与申请一致"]
+    assert report.articles[1].answer["zh"].splitlines() == [
+        "- 身份证和户口簿原件",
+        "- 机动车行驶证，须在有效期内，地址与申请一致",
+    ]
     assert "- 小型车 | 120元" in report.articles[2].answer["zh"]
     assert all(item.status == "draft" and item.category == "driving" for item in report.articles)
     text = "\n".join(report.lines())
@@ -68,7 +72,9 @@ def test_word_document(tmp_path: Path) -> None:
     document.add_paragraph("Or apply online within 3 days", style="List Bullet")
     document.add_heading("Prices", 1)
     table = document.add_table(rows=2, cols=2)
-    for cell, text in zip([c for row in table.rows for c in row.cells], ["Tier", "Yuan", "First tier", "2.80"], strict=True):
+    for cell, text in zip(
+        [c for row in table.rows for c in row.cells], ["Tier", "Yuan", "First tier", "2.80"], strict=True
+    ):
         cell.text = text
     document.add_heading("Empty", 1)
     document.save(tmp_path / "water.docx")
@@ -82,7 +88,13 @@ def test_word_document(tmp_path: Path) -> None:
 def test_pdf(tmp_path: Path) -> None:
     file = tmp_path / "noise.pdf"
     pages = [
-        ["Lanchuan City 2026", "1. Quiet hours", "Construction is not allowed between 22:00 and", "6:00 on working days.", "1"],
+        [
+            "Lanchuan City 2026",
+            "1. Quiet hours",
+            "Construction is not allowed between 22:00 and",
+            "6:00 on working days.",
+            "1",
+        ],
         ["Lanchuan City 2026", "2. Complaints", "Call the hotline and name the address and the time.", "2"],
         ["Lanchuan City 2026", "Neighbours are asked to lower music after ten in the evening.", "3"],
         [],
@@ -90,7 +102,10 @@ def test_pdf(tmp_path: Path) -> None:
     write_pdf(file, pages)
     report = import_document(file)
     assert [item.title["en"] for item in report.articles] == ["1. Quiet hours", "2. Complaints"]
-    assert report.articles[0].answer["en"] == "Construction is not allowed between 22:00 and 6:00 on working days."
+    assert (
+        report.articles[0].answer["en"]
+        == "Construction is not allowed between 22:00 and 6:00 on working days."
+    )
     assert "Lanchuan City 2026" not in report.articles[1].answer["en"]
     assert any("page 4: no text" in reason for reason in report.skipped)
 
@@ -105,7 +120,8 @@ def test_same_section_twice_is_taken_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data"), [("a.pdf", b"%PDF-1.4 broken"), ("a.docx", b"PK broken"), ("a.pdf", b""), ("a.docx", b"")]
+    ("name", "data"),
+    [("a.pdf", b"%PDF-1.4 broken"), ("a.docx", b"PK broken"), ("a.pdf", b""), ("a.docx", b"")],
 )
 def test_damaged_document_is_named(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)

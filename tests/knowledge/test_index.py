@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from knowledge.index import Index
 from knowledge.service import KnowledgeService, Question
 from knowledge.snapshot import Filter
-
 from tests.knowledge.conftest import TODAY, HashingEncoder, article, make_settings, small_base, write_folder
 
 Opener = Callable[..., KnowledgeService]
@@ -62,7 +62,9 @@ def test_incremental_edits_give_the_same_ranking_as_a_rebuild(service: Knowledge
 def test_edit_encodes_only_what_is_new(service: KnowledgeService, encoder: HashingEncoder) -> None:
     item = service.get("library-hours")
     encoder.calls = 0
-    service.publish(replace(item, answer={**item.answer, "zh": "全新的答案。"}), author="a", base_version=item.version)
+    service.publish(
+        replace(item, answer={**item.answer, "zh": "全新的答案。"}), author="a", base_version=item.version
+    )
     assert encoder.calls == 1
 
 
@@ -172,7 +174,10 @@ def test_crash_at_any_step_leaves_a_usable_index(tmp_path: Path, encoder: Hashin
         shutil.copytree(tmp_path / "var", copy / "var")
         shutil.copytree(tmp_path / "articles", copy / "articles")
         done = subprocess.run(
-            [sys.executable, "-c", CRASHING, str(copy), str(after), what], env=environment, cwd=ROOT, check=False
+            [sys.executable, "-c", CRASHING, str(copy), str(after), what],
+            env=environment,
+            cwd=ROOT,
+            check=False,
         )
         assert done.returncode in (0, 9)
         crashes += done.returncode == 9
@@ -250,7 +255,9 @@ def test_two_writers_at_once_lose_nothing(open_service: Opener) -> None:
     def write(service: KnowledgeService, name: str) -> None:
         for number in range(4):
             title = {"zh": f"{name}俱乐部第{number}分会"}
-            service.publish(article(f"{name}-{number}", title=title, questions={}), author=name, base_version=None)
+            service.publish(
+                article(f"{name}-{number}", title=title, questions={}), author=name, base_version=None
+            )
 
     threads = [threading.Thread(target=write, args=pair) for pair in ((first, "chess"), (second, "golf"))]
     for thread in threads:
@@ -289,7 +296,9 @@ def test_qdrant_as_vector_store(open_service: Opener) -> None:
     pytest.importorskip("qdrant_client")
     service = open_service(knowledge={"vector_store": "qdrant"})
     assert found(service, "图书馆几点开门")[0] == "library-hours"
-    service.publish(article("chess-club", title={"zh": "象棋俱乐部"}, questions={}), author="a", base_version=None)
+    service.publish(
+        article("chess-club", title={"zh": "象棋俱乐部"}, questions={}), author="a", base_version=None
+    )
     assert found(service, "象棋俱乐部")[0] == "chess-club"
     service.index.vectors.close()  # type: ignore[attr-defined]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from knowledge import lexical
 from knowledge.lexical import K1, B, LexicalSearch, build_postings, weighted_terms
 
@@ -59,7 +60,9 @@ def test_scores_are_those_of_bm25s() -> None:
 
 @given(corpora, st.sets(st.sampled_from("abcdefghz"), min_size=1, max_size=4), st.integers(1, 5))
 @settings(max_examples=80, deadline=None)
-def test_commonest_terms_only_rerank_beyond_the_budget(corpus: list[list[str]], query: set[str], budget: int) -> None:
+def test_commonest_terms_only_rerank_beyond_the_budget(
+    corpus: list[list[str]], query: set[str], budget: int
+) -> None:
     search = search_of(corpus)
     terms = {term: search.idf(term) for term in query}
     full = {row: score for _, row, score in search.search(terms, 100)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from knowledge.conversation import State, common_subject, complete, facet_phrase, own_words, read
 from knowledge.facets import asked_facets
 from knowledge.spelling import Speller, mend, surface_words
@@ -12,7 +13,14 @@ from knowledge.text import clean, fold, plain, search_words
 
 SPELLER = Speller(
     surface_words(
-        ["图书馆几点开门", "身份证丢了怎么办", "澜川通充值", "社保卡挂失", "Renewing a driving licence", "library opening hours"]
+        [
+            "图书馆几点开门",
+            "身份证丢了怎么办",
+            "澜川通充值",
+            "社保卡挂失",
+            "Renewing a driving licence",
+            "library opening hours",
+        ]
     )
 )
 
@@ -90,19 +98,29 @@ def test_words_of_the_language_stay() -> None:
     assert mend("liberty", [SPELLER], lambda word: word == "liberty") == "liberty"
 
 
-@pytest.mark.parametrize("text", ["那残疾人呢", "and on Sunday?", "what about children", "how much is it?", "多少钱", "那周末呢?"])
+@pytest.mark.parametrize(
+    "text", ["那残疾人呢", "and on Sunday?", "what about children", "how much is it?", "多少钱", "那周末呢?"]
+)
 def test_messages_that_lean_on_the_conversation(text: str) -> None:
     assert read(text, follow_up=False).leaning > 0
 
 
-@pytest.mark.parametrize("text", ["图书馆周日几点开门", "How do I renew a residence permit?", "身份证丢了怎么补办"])
+@pytest.mark.parametrize(
+    "text", ["图书馆周日几点开门", "How do I renew a residence permit?", "身份证丢了怎么补办"]
+)
 def test_messages_that_stand_alone(text: str) -> None:
     assert read(text, follow_up=False).leaning == 0
 
 
 @pytest.mark.parametrize(
     ("text", "language"),
-    [("and in English?", "en"), ("英文版呢", "en"), ("用英语说", "en"), ("用中文说", "zh"), ("in Chinese please", "zh")],
+    [
+        ("and in English?", "en"),
+        ("英文版呢", "en"),
+        ("用英语说", "en"),
+        ("用中文说", "zh"),
+        ("in Chinese please", "zh"),
+    ],
 )
 def test_wish_for_another_language(text: str, language: str) -> None:
     assert read(text, follow_up=True).wanted_language == language

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from knowledge.vectors import VectorStore, VectorStoreError, make_vector_store
 from knowledge.vectors.faiss_store import FaissStore
 from knowledge.vectors.memory import MemoryReader
@@ -117,7 +118,9 @@ def test_approximate_kinds_find_nearly_what_an_exact_search_finds(tmp_path: Path
     state = store.build("zh", keys, vectors)
     reader, exact = store.open(state), MemoryReader(keys, vectors)
     queries = unit(40, seed=3, groups=60)
-    hits = sum(len(set(reader.search(q, 10)[0].tolist()) & set(exact.search(q, 10)[0].tolist())) for q in queries)
+    hits = sum(
+        len(set(reader.search(q, 10)[0].tolist()) & set(exact.search(q, 10)[0].tolist())) for q in queries
+    )
     assert hits >= 0.9 * 400
     some = np.arange(0, 4000, 3)
     found, _ = reader.search(queries[0], 10, some)

@@ -65,7 +65,8 @@ def test_what_is_no_line(text: str) -> None:
         ("in half an hour", "+30min"),
         ("the past seven days"[4:], "span=past-7d"),
         ("day after tomorrow", "day+2"),
-        ("noon", "12:00"),
+        ("noon", "part=noon"),
+        ("tomorrow at noon", "day+1 12:00"),
         ("12 am", "00:00"),
     ],
 )

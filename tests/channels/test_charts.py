@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from channels.gateway import Bilingual, GatewayConfig, create_app
+from city.messages import Answer, Message, Trace
+
+
+class Silent:
+    async def respond(self, message: Message) -> Answer:
+        return Answer(message.message_id, "zh", (), Trace(message.conversation_id, message.message_id))
+
+    async def forget(self, conversation_id: str) -> None:
+        return None
+
+    def ready(self) -> dict[str, bool]:
+        return {}
+
+
+@pytest.fixture
+def charts(tmp_path: Path) -> Path:
+    folder = tmp_path / "charts"
+    folder.mkdir()
+    (folder / "0a1b2c.png").write_bytes(b"\x89PNG")
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/charts/0a1b2c.png", 200),
+        ("/charts/none.png", 404),
+        ("/charts/..%2Fsecret.png", 404),
+        ("/charts/0a1b2c.html", 404),
+        ("/charts/", 404),
+    ],
+)
+async def test_only_charts_are_served(tmp_path: Path, charts: Path, path: str, status: int) -> None:
+    config = GatewayConfig(Bilingual("市", "City"), f"sqlite:///{tmp_path / 'chat.db'}", charts=charts)
+    async with TestClient(TestServer(create_app(Silent(), config))) as client:
+        assert (await client.get(path)).status == status
