@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from chengda.console_output import console, plain_errors, step
-from city.settings import SettingsError, load_settings
+from city.settings import SettingsError, load_settings, module_section
 
 if TYPE_CHECKING:
     from actions.energy.series import LoadSeries
@@ -59,7 +59,7 @@ class _Input:
         if language not in ("", "zh", "en"):
             raise typer.BadParameter("use zh or en", param_hint="--language")
         settings = load_settings()
-        section = getattr(settings, "energy", None) or EnergySection()
+        section = module_section(settings, "energy", EnergySection) or EnergySection()
         self.language = language or settings.city.default_language
         self.country = country.upper() or section.country
         if not known_country(self.country):
@@ -95,7 +95,7 @@ def report(
     file: Path = _FILE, column: str = _COLUMN, unit: str = _UNIT, zone: str = _ZONE, time: str = _TIME,
     temperature: str = _TEMPERATURE, start: str = _START, step_min: int = _STEP, order: str = _ORDER, net: bool = _NET,
     tariff: Path | None = _TARIFF, country: str = _COUNTRY, language: str = _LANGUAGE,
-    out: Path | None = typer.Option(None, "--out", help="HTML file; default: beside the data. 输出文件。"),
+    out: Path | None = typer.Option(None, "--out", help="HTML file; default: in this folder. 输出文件。"),
     measure: str = typer.Option("", "--measure", help="Date of a past measure to verify, as 2026-03-01. 措施日期。"),
 ) -> None:  # fmt: skip
     """Write an HTML report with charts. 生成 HTML 报告。"""

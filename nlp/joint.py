@@ -31,7 +31,15 @@ from nlp.joint_manifest import (
 )
 from nlp.joint_text import prepare
 
-__all__ = ["Entity", "JointModel", "ModelDamagedError", "ModelError", "ModelNotFoundError", "Prediction", "RawOutput"]
+__all__ = [
+    "Entity",
+    "JointModel",
+    "ModelDamagedError",
+    "ModelError",
+    "ModelNotFoundError",
+    "Prediction",
+    "RawOutput",
+]
 
 _BATCH = 32
 # A reading this unlikely is never offered, however close the best one is.

@@ -59,7 +59,11 @@ def sigmoid(value: FloatArray) -> FloatArray:
 
 
 def decode_tags(
-    probabilities: FloatArray, tags: Sequence[str], offsets: Sequence[tuple[int, int]], text: str, least: float
+    probabilities: FloatArray,
+    tags: Sequence[str],
+    offsets: Sequence[tuple[int, int]],
+    text: str,
+    least: float,
 ) -> list[Span]:
     """Read spans from token probabilities in the BIO scheme.
 

@@ -48,7 +48,9 @@ def explain(model: JointModel, text: str, intent: str | None = None) -> Explanat
     prediction = model.predict([text])[0]
     chosen = intent or prediction.intent
     if chosen not in model.intents:
-        raise ValueError(f"{chosen!r} is no intent of this model; known: {', '.join(sorted(model.intents)[:20])}")
+        raise ValueError(
+            f"{chosen!r} is no intent of this model; known: {', '.join(sorted(model.intents)[:20])}"
+        )
     column = model.intents.index(chosen)
     prepared = prepare(text)
     pieces = _pieces(model, prepared)
@@ -60,7 +62,8 @@ def explain(model: JointModel, text: str, intent: str | None = None) -> Explanat
         without = [prepared[:a] + (" " if _spaced(prepared, a, b) else "") + prepared[b:] for a, b in some]
         left = softmax(model.raw(without).logits, temperature)[:, column]
         words += [
-            WordWeight(text[a:b], a, b, whole - float(value)) for (a, b), value in zip(some, left, strict=True)
+            WordWeight(text[a:b], a, b, whole - float(value))
+            for (a, b), value in zip(some, left, strict=True)
         ]
     return Explanation(text, chosen, prediction, tuple(words))
 

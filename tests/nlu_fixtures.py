@@ -67,8 +67,12 @@ def tiny_base(folder: Path) -> Path:
 
     base = folder / "base"
     base.mkdir(parents=True)
-    words = sorted({w for line in YAML.splitlines() for w in line.lower().replace("[", " ").replace("]", " ").split()})
-    chars = sorted({char for char in YAML if not char.isspace()} | set("abcdefghijklmnopqrstuvwxyz0123456789"))
+    words = sorted(
+        {w for line in YAML.splitlines() for w in line.lower().replace("[", " ").replace("]", " ").split()}
+    )
+    chars = sorted(
+        {char for char in YAML if not char.isspace()} | set("abcdefghijklmnopqrstuvwxyz0123456789")
+    )
     vocabulary = [("[PAD]", 0.0), ("[UNK]", 0.0), ("[CLS]", 0.0), ("[SEP]", 0.0)]
     vocabulary += [("▁" + word, -5.0) for word in words if word.isascii() and word.isalpha()]
     vocabulary += [(char, -8.0) for char in ("▁", *chars)]

@@ -103,20 +103,40 @@ def find_savings(
     if open_h is not None:
         _early_late(table, price, hours, rest, open_h, year, series.step_h, add)
     if rest.sum() >= 4 and (~rest).sum() >= 4:
-        working, resting = (float(np.nanmedian(np.nansum(table[mask], axis=1)) * series.step_h) for mask in (~rest, rest))
+        working, resting = (
+            float(np.nanmedian(np.nansum(table[mask], axis=1)) * series.step_h) for mask in (~rest, rest)
+        )
         base = float(np.nanpercentile(table, 5)) * 24
         if working > 1.25 * resting > 0 and resting > 1.4 * base:
             kwh = 0.3 * (resting - base) * int(rest.sum()) * year
             add("rest_days", kwh, kwh * mean_price, rest_kwh=resting, base_kwh=base, work_kwh=working)
-    live = [f for f in findings if f.kind in ("level_shift", "night_base_load") and f.excess_kwh > 0 and f.end >= series.end - pd.Timedelta(days=2)]
+    live = [
+        f
+        for f in findings
+        if f.kind in ("level_shift", "night_base_load")
+        and f.excess_kwh > 0
+        and f.end >= series.end - pd.Timedelta(days=2)
+    ]
     for finding in live:
         days = max(1.0, finding.hours / 24)
         kwh = finding.excess_kwh / days * 365
-        add("undo_" + finding.kind, kwh, (finding.cost or 0) / days * 365, since=finding.start.timestamp(), kwh_per_day=finding.excess_kwh / days)
+        add(
+            "undo_" + finding.kind,
+            kwh,
+            (finding.cost or 0) / days * 365,
+            since=finding.start.timestamp(),
+            kwh_per_day=finding.excess_kwh / days,
+        )
     events = [f for f in findings if f.kind in ("high", "spike") and f.excess_kwh > 0]
     if events:
         kwh = sum(f.excess_kwh for f in events) * year
-        add("stop_events", kwh, sum(f.cost or 0 for f in events) * year, events=len(events), worst_kwh=max(f.excess_kwh for f in events))
+        add(
+            "stop_events",
+            kwh,
+            sum(f.cost or 0 for f in events) * year,
+            events=len(events),
+            worst_kwh=max(f.excess_kwh for f in events),
+        )
     if series.temperature_c is not None:
         weather_kwh = float(np.nansum(profile.weather_kw) * series.step_h) * year
         degrees = layout.pivot(series.temperature_c)
@@ -156,7 +176,13 @@ def _early_late(
         if daily > 0.01 * float(np.nansum(middle) * step_h):
             days = len(work) * year
             cost = float((over * np.nanmean(price[~rest], axis=0)).sum() * step_h)
-            add(kind, daily * days, cost * days, kwh_per_day=daily, hour=open_h[0] if kind == "early_start" else open_h[1])
+            add(
+                kind,
+                daily * days,
+                cost * days,
+                kwh_per_day=daily,
+                hour=open_h[0] if kind == "early_start" else open_h[1],
+            )
 
 
 def verify(
@@ -189,7 +215,12 @@ def verify(
     before = usable & np.asarray(days < edge.normalize())
     after = usable & np.asarray(days >= edge.normalize() + pd.Timedelta(days=settle_days))
     if before.sum() < 28 or after.sum() < 7:
-        raise TooFewRows(series.name, rows=int(min(before.sum(), after.sum())), purpose=("节能核证", "verification"), needed="28 + 7")
+        raise TooFewRows(
+            series.name,
+            rows=int(min(before.sum(), after.sum())),
+            purpose=("节能核证", "verification"),
+            needed="28 + 7",
+        )
     xb, yb = x[before], kwh[before]
     gram = xb.T @ xb + 1e-6 * np.eye(x.shape[1])
     beta = np.linalg.solve(gram, xb.T @ yb)
@@ -197,13 +228,19 @@ def verify(
     used = int((np.abs(xb).sum(axis=0) > 0).sum())
     freedom = max(1, len(yb) - used)
     sigma = float(np.sqrt((residual**2).sum() / freedom))
-    rho = float(np.clip(np.corrcoef(residual[1:], residual[:-1])[0, 1], 0, 0.9)) if len(residual) > 10 else 0.0
+    rho = (
+        float(np.clip(np.corrcoef(residual[1:], residual[:-1])[0, 1], 0, 0.9)) if len(residual) > 10 else 0.0
+    )
     expected, actual = float((x[after] @ beta).sum()), float(kwh[after].sum())
     total = x[after].sum(axis=0)
-    variance = sigma**2 * (int(after.sum()) * (1 + rho) / (1 - rho) + float(total @ np.linalg.solve(gram, total)))
+    variance = sigma**2 * (
+        int(after.sum()) * (1 + rho) / (1 - rho) + float(total @ np.linalg.solve(gram, total))
+    )
     half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * float(np.sqrt(variance))
     saved = expected - actual
-    return Proof(expected, actual, saved - half, saved + half, int(after.sum()), sigma / float(yb.mean()), weather)
+    return Proof(
+        expected, actual, saved - half, saved + half, int(after.sum()), sigma / float(yb.mean()), weather
+    )
 
 
 __all__ = ["Proof", "Saving", "find_savings", "verify"]

@@ -169,7 +169,9 @@ def _finding(
     score: float,
 ) -> Finding:
     part = series.at(slice(begin, end))
-    expected = np.where(np.isfinite(profile.expected_kw[begin:end]), profile.expected_kw[begin:end], part.power_kw)
+    expected = np.where(
+        np.isfinite(profile.expected_kw[begin:end]), profile.expected_kw[begin:end], part.power_kw
+    )
     excess_kwh = np.nan_to_num(part.power_kw - expected) * series.step_h
     cost = None
     if tariff is not None:

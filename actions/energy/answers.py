@@ -16,13 +16,27 @@ from city.messages import Reply
 
 STAFF_ROLES = frozenset({"viewer", "editor", "publisher", "operator", "admin"})
 STAFF_TOPICS = frozenset({"usage", "why", "forecast", "battery", "ranking", "anomalies"})
-_WHY = re.compile(r"为什么|为何|为啥|怎么这么|怎么会|咋|原因|点解|\bwhy\b|what (?:caused|made|happened)|reason", re.IGNORECASE)
-_RANK = re.compile(r"哪个楼|哪栋|哪些楼|哪座|排名|前十|各单位|最费电|最耗电|对比|比较|和.{2,8}哪个|全市|which building|rank|top (?:ten|\d)|compare|all buildings|municipal buildings|public buildings", re.IGNORECASE)
+_WHY = re.compile(
+    r"为什么|为何|为啥|怎么这么|怎么会|咋|原因|点解|\bwhy\b|what (?:caused|made|happened)|reason",
+    re.IGNORECASE,
+)
+_RANK = re.compile(
+    r"哪个楼|哪栋|哪些楼|哪座|排名|前十|各单位|最费电|最耗电|对比|比较|和.{2,8}哪个|全市|which building|rank|top (?:ten|\d)|compare|all buildings|municipal buildings|public buildings",
+    re.IGNORECASE,
+)
 _ODD = re.compile(r"异常|故障|卡住|没关|anomal|abnormal|unusual|fault|left on", re.IGNORECASE)
 _BATTERY = re.compile(r"电池|储能|充电.{0,4}放电|充放电|削峰|batter|storage|peak shav", re.IGNORECASE)
-_FORECAST = re.compile(r"预测|预计|预估|预报|会用多少|会是多少|明天|明日|后天|下周|未来|forecast|predict|expect|tomorrow|next (?:week|\d+|day)|will .{0,30}use", re.IGNORECASE)
-_SAVE = re.compile(r"节能|节电|省电|省钱|怎么省|怎么降|建议|save|saving|reduce|cut|advice|lower", re.IGNORECASE)
-_HOME = re.compile(r"我家|家里|我们家|俺家|屋企|租房|账单|电费单|my (?:bill|home|house|flat|electric|power|energy|leccy)|our (?:bill|home|house)|household|at home", re.IGNORECASE)
+_FORECAST = re.compile(
+    r"预测|预计|预估|预报|会用多少|会是多少|明天|明日|后天|下周|未来|forecast|predict|expect|tomorrow|next (?:week|\d+|day)|will .{0,30}use",
+    re.IGNORECASE,
+)
+_SAVE = re.compile(
+    r"节能|节电|省电|省钱|怎么省|怎么降|建议|save|saving|reduce|cut|advice|lower", re.IGNORECASE
+)
+_HOME = re.compile(
+    r"我家|家里|我们家|俺家|屋企|租房|账单|电费单|my (?:bill|home|house|flat|electric|power|energy|leccy)|our (?:bill|home|house)|household|at home",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,12 @@ def _topic(service: EnergyService, query: Query, state: Mapping[str, Any]) -> st
     citizen = query.role not in STAFF_ROLES
     if _HOME.search(text) and service.find_building(text) is None and topic in ("", "saving", "why"):
         return "saving"
-    if topic in ("why", "") and citizen and service.find_building(text) is None and before in ("saving", "outage"):
+    if (
+        topic in ("why", "")
+        and citizen
+        and service.find_building(text) is None
+        and before in ("saving", "outage")
+    ):
         return before
     if _BATTERY.search(text) and topic != "saving":
         return "battery"
@@ -99,7 +118,11 @@ def _topic(service: EnergyService, query: Query, state: Mapping[str, Any]) -> st
             return "forecast"
         if _SAVE.search(text):
             return "saving"
-        if before == "battery" and service.find_building(text) is None and find_span(text, service.now.date()) is None:
+        if (
+            before == "battery"
+            and service.find_building(text) is None
+            and find_span(text, service.now.date()) is None
+        ):
             return "battery"
         return before
     return topic

@@ -72,6 +72,8 @@ def read_use(text: str) -> list[float]:
         return [float(span[1]), float(span[2])]
     found = [float(value) for value in _KWH.findall(text)]
     found = [value for value in found if 10 <= value <= 20_000]
-    if len(found) == 2 and re.search(r"(?:这个?月|本月|this month).{0,12}\d.*(?:上个?月|last month)", text, re.IGNORECASE):
+    if len(found) == 2 and re.search(
+        r"(?:这个?月|本月|this month).{0,12}\d.*(?:上个?月|last month)", text, re.IGNORECASE
+    ):
         found.reverse()
     return found[:2]

@@ -88,7 +88,9 @@ def rest_kinds(daily: np.ndarray, kinds: np.ndarray) -> np.ndarray:
     return out
 
 
-def observed_kinds(days: pd.DatetimeIndex, daily: np.ndarray, country: str = "CN") -> np.ndarray:
+def observed_kinds(
+    days: pd.DatetimeIndex, daily: np.ndarray, country: str = "CN", as_spent: bool = True
+) -> np.ndarray:
     """Return the day type of every day as this load keeps it, shape (m,).
 
     Holidays that it never kept count as ordinary days; dates on which it rested in two years or more, and days known
@@ -98,6 +100,7 @@ def observed_kinds(days: pd.DatetimeIndex, daily: np.ndarray, country: str = "CN
         days: naive midnights, the known days first, shape (m,).
         daily: level of the known days, NaN where unknown, shape (n,), n ≤ m.
         country: whose holidays are official.
+        as_spent: label the known days by how they were spent; a search for anomalies must not.
     """
     official = day_types(days, country)
     weekday = np.asarray(days.weekday)
@@ -105,7 +108,12 @@ def observed_kinds(days: pd.DatetimeIndex, daily: np.ndarray, country: str = "CN
     usual = np.full((7, known), np.nan)
     for day in range(7):
         level = pd.Series(np.where((weekday[:known] == day) & (official[:known] != HOLIDAY), daily, np.nan))
-        usual[day] = level.rolling(63, center=True, min_periods=3).median().interpolate(limit_direction="both").to_numpy()
+        usual[day] = (
+            level.rolling(63, center=True, min_periods=3)
+            .median()
+            .interpolate(limit_direction="both")
+            .to_numpy()
+        )
     own = usual[weekday[:known], np.arange(known)]
     quiet = np.nanmin(np.where(np.isfinite(usual), usual, np.inf), axis=0)
     with np.errstate(invalid="ignore"):
@@ -129,6 +137,6 @@ def observed_kinds(days: pd.DatetimeIndex, daily: np.ndarray, country: str = "CN
                 out[at] = weekday[at]
         elif len(past) >= 2 and all(past):
             out[at] = HOLIDAY
-        if at < known and telling[at]:
+        if as_spent and at < known and telling[at]:
             out[at] = HOLIDAY if rested[at] else (weekday[at] if out[at] == HOLIDAY else out[at])
     return out

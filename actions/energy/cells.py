@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-BLANK = frozenset({"", "-", "--", "---", "na", "n/a", "nan", "null", "none", "nil", "#n/a", "无", "缺失", "?"})
+BLANK = frozenset(
+    {"", "-", "--", "---", "na", "n/a", "nan", "null", "none", "nil", "#n/a", "无", "缺失", "?"}
+)
 _WITH_UNIT = re.compile(r"([+-]?[\d.,]+(?:e[+-]?\d+)?)\s*([a-z°%\u4e00-\u9fff]+)?", re.IGNORECASE)
 
 

@@ -18,7 +18,16 @@ from actions.energy.forecast import Forecast
 from actions.energy.optimise import Schedule
 from actions.energy.tariff import Tariff
 
-_CJK = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei", "PingFang SC", "Noto Serif CJK SC")
+_CJK = (
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Microsoft YaHei",
+    "SimHei",
+    "PingFang SC",
+    "Noto Serif CJK SC",
+)
 _BLUE, _ORANGE, _GREY, _GREEN = "#1f5fa8", "#d9702b", "#8a94a3", "#2f8f5b"
 _LOCK = Lock()  # matplotlib is not safe to draw with from several threads
 
@@ -76,7 +85,9 @@ def forecast_chart(forecast: Forecast, title: str, language: str) -> bytes:
     return _draw(draw, title, "kW")
 
 
-def schedule_chart(schedule: Schedule, load_kw: np.ndarray, tariff: Tariff, title: str, language: str) -> bytes:
+def schedule_chart(
+    schedule: Schedule, load_kw: np.ndarray, tariff: Tariff, title: str, language: str
+) -> bytes:
     """Draw the grid exchange with and without the battery, and the battery; prices shade the background; PNG."""
     zh = labels_language(language) == "zh"
 
@@ -85,11 +96,30 @@ def schedule_chart(schedule: Schedule, load_kw: np.ndarray, tariff: Tariff, titl
         price = tariff.import_price(schedule.index)
         dear = price >= np.quantile(price, 0.75) if price.max() > price.min() else np.zeros(len(price), bool)
         top = max(float(np.max(load_kw)), float(np.max(schedule.grid_kw)), 1.0)
-        axes.fill_between(wall, 0, top * 1.05, where=dear, color=_ORANGE, alpha=0.10, lw=0, step="post", label="高价时段" if zh else "dear hours")
+        axes.fill_between(
+            wall,
+            0,
+            top * 1.05,
+            where=dear,
+            color=_ORANGE,
+            alpha=0.10,
+            lw=0,
+            step="post",
+            label="高价时段" if zh else "dear hours",
+        )
         axes.plot(wall, load_kw, color=_GREY, lw=1.3, ls="--", label="不用电池" if zh else "without battery")
         axes.plot(wall, schedule.grid_kw, color=_BLUE, lw=1.6, label="从电网取电" if zh else "from the grid")
         run = schedule.charge_kw - schedule.discharge_kw
-        axes.fill_between(wall, 0, run, color=_GREEN, alpha=0.45, lw=0, step="post", label="电池充(+)放(−)" if zh else "battery charge(+)/discharge(−)")
+        axes.fill_between(
+            wall,
+            0,
+            run,
+            color=_GREEN,
+            alpha=0.45,
+            lw=0,
+            step="post",
+            label="电池充(+)放(−)" if zh else "battery charge(+)/discharge(−)",
+        )
 
     return _draw(draw, title, "kW")
 
@@ -113,7 +143,16 @@ def _draw(paint: Callable[[Any], None], title: str, unit: str) -> bytes:
     from matplotlib.figure import Figure
 
     fonts = [cjk_font()] if cjk_font() else []
-    with _LOCK, rc_context({"font.sans-serif": [*fonts, "DejaVu Sans"], "font.family": "sans-serif", "axes.unicode_minus": False}):
+    with (
+        _LOCK,
+        rc_context(
+            {
+                "font.sans-serif": [*fonts, "DejaVu Sans"],
+                "font.family": "sans-serif",
+                "axes.unicode_minus": False,
+            }
+        ),
+    ):
         figure = Figure(figsize=(8.4, 3.4), dpi=110)
         FigureCanvasAgg(figure)
         axes = figure.add_subplot(111)

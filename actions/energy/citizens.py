@@ -26,12 +26,20 @@ DISTRICTS = {
     "lingang": ("临港区", "Lingang District"),
 }
 _UTILITIES = {
-    "power": (r"停电|断电|没电|来电|电力|跳闸|power|electric|blackout|lights|current|leccy", "停电", "power cut", "17"),
+    "power": (
+        r"停电|断电|没电|来电|电力|跳闸|power|electric|blackout|lights|current|leccy",
+        "停电",
+        "power cut",
+        "17",
+    ),
     "water": (r"停水|断水|没水|自来水|水压|水龙头|water|tap", "停水", "water cut", "16"),
     "gas": (r"停气|没气|燃气|天然气|煤气|\bgas\b", "停气", "gas interruption", "18"),
     "heating": (r"停暖|暖气|供暖|供热|heating|radiator", "停暖", "heating interruption", "19"),
 }
-_NOW = re.compile(r"现在|我家|家里|没电了|没水了|突然|怎么没|整栋|整个小区|right now|at home|my |suddenly|gone|is (?:out|off)|no (?:power|water|gas|electricity)", re.IGNORECASE)
+_NOW = re.compile(
+    r"现在|我家|家里|没电了|没水了|突然|怎么没|整栋|整个小区|right now|at home|my |suddenly|gone|is (?:out|off)|no (?:power|water|gas|electricity)",
+    re.IGNORECASE,
+)
 
 
 def _outcome(replies: list[Reply], state: dict[str, Any]) -> Outcome:
@@ -46,7 +54,11 @@ def refusal(language: str) -> Reply:
         return Reply(
             "公共建筑的用电数据只对工作人员开放，抱歉不能在这里提供。我可以帮您分析自家电费、给节电建议，或查询计划停电。",
             "energy",
-            buttons=(Button("我家电费突然变高", "我家电费突然变高了"), Button("怎么省电", "家里怎么省电"), Button("计划停电", "计划停电查询")),
+            buttons=(
+                Button("我家电费突然变高", "我家电费突然变高了"),
+                Button("怎么省电", "家里怎么省电"),
+                Button("计划停电", "计划停电查询"),
+            ),
         )
     return Reply(
         "Figures on city buildings are for staff only, so I cannot give them here. "
@@ -67,7 +79,10 @@ def saving(service: EnergyService, query: Query, state: dict[str, Any]) -> Outco
     if state.get("use_kwh") is not None and len(given) == 1:
         given = [float(state["use_kwh"]), given[0]]
     tiers = service.site.tiers
-    if re.search(r"水费|省水|用水|节水|漏水|燃气|天然气|\bwater\b|\bgas\b", query.text, re.IGNORECASE) and not given:
+    if (
+        re.search(r"水费|省水|用水|节水|漏水|燃气|天然气|\bwater\b|\bgas\b", query.text, re.IGNORECASE)
+        and not given
+    ):
         return _outcome([_other_utility(query)], {**state, "topic": "saving"})
     if len(given) == 2 and tiers:
         return _outcome([_explained(service, given, zh)], {"topic": "saving"})
@@ -80,7 +95,11 @@ def saving(service: EnergyService, query: Query, state: dict[str, Any]) -> Outco
             "A family of three usually needs 150–300 kWh a month, more with air conditioning. To see what changed, tell me another month's use."
         )
         return _outcome([Reply(text, "energy")], {"topic": "saving", "use_kwh": given[0]})
-    why = re.search(r"高|涨|翻|多|贵|走得|吓|不对|变|doubl|twice|high|rose|went up|jump|wrong|more|expensive|fast|much|scary|outrageous", query.text, re.IGNORECASE)
+    why = re.search(
+        r"高|涨|翻|多|贵|走得|吓|不对|变|doubl|twice|high|rose|went up|jump|wrong|more|expensive|fast|much|scary|outrageous",
+        query.text,
+        re.IGNORECASE,
+    )
     return _outcome([_checklist(service, zh) if why else _tips(service, zh)], {**state, "topic": "saving"})
 
 
@@ -110,10 +129,22 @@ def _explained(service: EnergyService, given: list[float], zh: bool) -> Reply:
 def _season(now: datetime, zh: bool) -> str:
     month = now.month
     if month in (6, 7, 8, 9):
-        return "- 现在是制冷季，空调通常占家庭用电的一半左右" if zh else "- it is the cooling season: air conditioning is often half of a home's use"
+        return (
+            "- 现在是制冷季，空调通常占家庭用电的一半左右"
+            if zh
+            else "- it is the cooling season: air conditioning is often half of a home's use"
+        )
     if month in (12, 1, 2):
-        return "- 现在是取暖季，电取暖和热水器用电明显增加" if zh else "- it is the heating season: electric heating and hot water need clearly more"
-    return "- 现在不是空调季，请留意新电器、热水器或漏电" if zh else "- it is neither heating nor cooling season: look for new devices, the water heater, or leakage"
+        return (
+            "- 现在是取暖季，电取暖和热水器用电明显增加"
+            if zh
+            else "- it is the heating season: electric heating and hot water need clearly more"
+        )
+    return (
+        "- 现在不是空调季，请留意新电器、热水器或漏电"
+        if zh
+        else "- it is neither heating nor cooling season: look for new devices, the water heater, or leakage"
+    )
 
 
 def _checklist(service: EnergyService, zh: bool) -> Reply:
@@ -140,7 +171,11 @@ def _checklist(service: EnergyService, zh: bool) -> Reply:
 def _tips(service: EnergyService, zh: bool) -> Reply:
     winter = service.now.month in (11, 12, 1, 2, 3)
     if zh:
-        first = "空调制热设 18–20 °C，每低 1 °C 约省 6%–8%" if winter else "空调制冷设 26 °C 以上，每高 1 °C 约省 6%–8%"
+        first = (
+            "空调制热设 18–20 °C，每低 1 °C 约省 6%–8%"
+            if winter
+            else "空调制冷设 26 °C 以上，每高 1 °C 约省 6%–8%"
+        )
         text = (
             f"家里省电，按效果从大到小：\n- {first}；配合风扇，出门前 20 分钟关\n- 电热水器设 50–55 °C，外出两天以上关掉；洗澡前再加热\n"
             "- 冰箱冷藏 5 °C、冷冻 −18 °C，离墙 10 厘米，及时除霜\n- 换 LED 灯，比白炽灯省约 80%\n"
@@ -148,7 +183,11 @@ def _tips(service: EnergyService, zh: bool) -> Reply:
             "告诉我一个月用多少度，我可以帮您看在哪一档电价。"
         )
     else:
-        first = "Heat to 18–20 °C: each degree less saves about 6–8 %" if winter else "Cool to 26 °C or above: each degree saves about 6–8 %"
+        first = (
+            "Heat to 18–20 °C: each degree less saves about 6–8 %"
+            if winter
+            else "Cool to 26 °C or above: each degree saves about 6–8 %"
+        )
         text = (
             f"Saving at home, the largest effects first:\n- {first}; use a fan, and switch off 20 minutes before you leave\n"
             "- Set the water heater to 50–55 °C and switch it off when away for two days or more\n"
@@ -189,7 +228,11 @@ def outages(service: EnergyService, query: Query, state: dict[str, Any]) -> Outc
     """List planned interruptions of a district, and say what to do in an unplanned one."""
     zh = query.language == "zh"
     fresh = query.topic == "outage"
-    district = find_district(query.text) or find_district(query.entity("district")) or ("" if fresh else str(state.get("district") or ""))
+    district = (
+        find_district(query.text)
+        or find_district(query.entity("district"))
+        or ("" if fresh else str(state.get("district") or ""))
+    )
     utility = _utility(query.text) or ("" if fresh else str(state.get("utility") or ""))
     if fresh and not utility:
         utility = "power"
@@ -198,27 +241,51 @@ def outages(service: EnergyService, query: Query, state: dict[str, Any]) -> Outc
     found = upcoming(service.outages(), service.now, district, utility, start, end)
     street = query.entity("street") or query.entity("place")
     if street and not district:
-        near = [outage for outage in found if street in outage.area_zh or street.lower() in outage.area_en.lower()]
+        near = [
+            outage for outage in found if street in outage.area_zh or street.lower() in outage.area_en.lower()
+        ]
         found = near
     place = DISTRICTS[district][0 if zh else 1] if district else street or ("全市" if zh else "the city")
     _, name_zh, name_en, extension = _UTILITIES[utility or "power"]
     when = span.label(query.language) if span else ""
     lines = [_outage_line(outage, query.language, not district) for outage in found[:6]]
     if zh:
-        head = f"{place}{when}的计划{name_zh}（{len(found)} 条）：" if found else f"{place}{when}目前没有登记的计划{name_zh}。"
-        tail = f"如果现在已经{name_zh}而不在上述计划内，可能是故障：先看自家空开和邻居，再报修 12345 转 {extension}（24 小时）。" if _NOW.search(query.text) or not found else f"故障报修：12345 转 {extension}（24 小时）。"
+        head = (
+            f"{place}{when}的计划{name_zh}（{len(found)} 条）："
+            if found
+            else f"{place}{when}目前没有登记的计划{name_zh}。"
+        )
+        tail = (
+            f"如果现在已经{name_zh}而不在上述计划内，可能是故障：先看自家空开和邻居，再报修 12345 转 {extension}（24 小时）。"
+            if _NOW.search(query.text) or not found
+            else f"故障报修：12345 转 {extension}（24 小时）。"
+        )
         source = f"来源：计划停供公告，更新于 {service.now:%m月%d日 %H:%M}。"
     else:
-        head = f"Planned {name_en}s in {place}{' for ' + when if when else ''} ({len(found)}):" if found else f"No planned {name_en} is registered for {place}{', ' + when if when else ''}."
-        tail = f"If yours is out now and not listed, it may be a fault: check your own breaker and your neighbours, then report it at 12345 ext. {extension} (24 hours)." if _NOW.search(query.text) or not found else f"To report a fault: 12345 ext. {extension} (24 hours)."
+        head = (
+            f"Planned {name_en}s in {place}{' for ' + when if when else ''} ({len(found)}):"
+            if found
+            else f"No planned {name_en} is registered for {place}{', ' + when if when else ''}."
+        )
+        tail = (
+            f"If yours is out now and not listed, it may be a fault: check your own breaker and your neighbours, then report it at 12345 ext. {extension} (24 hours)."
+            if _NOW.search(query.text) or not found
+            else f"To report a fault: 12345 ext. {extension} (24 hours)."
+        )
         source = f"Source: notices of planned interruptions, as of {service.now:%d %b %H:%M}."
     text = "\n".join([head, *lines, tail, source])
-    return _outcome([Reply(text, "energy")], {**state, "topic": "outage", "district": district, "utility": utility})
+    return _outcome(
+        [Reply(text, "energy")], {**state, "topic": "outage", "district": district, "utility": utility}
+    )
 
 
 def _utility(text: str) -> str:
     low = text.lower()
-    hits = [(match.start(), key) for key, (pattern, *_) in _UTILITIES.items() if (match := re.search(pattern, low))]
+    hits = [
+        (match.start(), key)
+        for key, (pattern, *_) in _UTILITIES.items()
+        if (match := re.search(pattern, low))
+    ]
     for _, key in sorted(hits):
         if key != "power":
             return key

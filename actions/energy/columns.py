@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actions.energy.errors import AmbiguousColumn, NoTimeColumn, NoValueColumn, UnknownUnit, WrongUnit
 from actions.energy.cells import BLANK, read_number
+from actions.energy.errors import AmbiguousColumn, NoTimeColumn, NoValueColumn, UnknownUnit, WrongUnit
 from actions.energy.stamps import DateOrder, looks_like_time
 from actions.energy.units import Unit, is_foreign, looks_like_load, parse_unit, unit_in_name
 
-_TIME_NAME = re.compile(r"^(date|time|datetime|timestamp|ts|stamp|ds|start|begin)|时间|日期|时刻|数据时间", re.IGNORECASE)
+_TIME_NAME = re.compile(
+    r"^(date|time|datetime|timestamp|ts|stamp|ds|start|begin)|时间|日期|时刻|数据时间", re.IGNORECASE
+)
 _CLOCK_NAME = re.compile(r"^(time|hour|clock|时间|时刻|小时|点)$", re.IGNORECASE)
 _TEMPERATURE = re.compile(r"temp(erature)?(?![a-z])|温度|气温|^t_?out|^outdoor", re.IGNORECASE)
 _INDOOR = re.compile(r"indoor|inside|room|室内|water|水温", re.IGNORECASE)
@@ -63,13 +65,13 @@ def choose(header: Sequence[str], rows: Sequence[Sequence[str]], options: ReadOp
     Raises:
         NoTimeColumn, NoValueColumn, AmbiguousColumn, UnknownUnit, WrongUnit.
     """
-    cells = {
-        name: [str(row[i]) for row in rows if i < len(row)] for i, name in enumerate(header)
-    }
+    cells = {name: [str(row[i]) for row in rows if i < len(row)] for i, name in enumerate(header)}
     names = ", ".join(header)
     time, clock = _time_column(header, cells, options, names)
     numeric = [
-        n for n in header if n not in (time, clock) and _is_numeric(cells[n]) and not looks_like_time(cells[n])
+        n
+        for n in header
+        if n not in (time, clock) and _is_numeric(cells[n]) and not looks_like_time(cells[n])
     ]
     if options.column:
         if options.column not in header:
@@ -114,7 +116,11 @@ def _value_column(numeric: list[str], names: str) -> str:
         raise NoValueColumn(columns=names)
     load = [n for n in numeric if looks_like_load(n) and not is_foreign(n)]
     stated = [n for n in load if unit_in_name(n) is not None]
-    for candidates in (stated, load, [n for n in numeric if not is_foreign(n) and not _TEMPERATURE.search(n)]):
+    for candidates in (
+        stated,
+        load,
+        [n for n in numeric if not is_foreign(n) and not _TEMPERATURE.search(n)],
+    ):
         if len(candidates) == 1:
             return candidates[0]
         if len(candidates) > 1:

@@ -60,7 +60,12 @@ def sunshine(day: date) -> np.ndarray:
     hour = np.arange(SLOTS) / 4
     cloud = 0.25 + 0.75 * np.random.default_rng(5000 + day.toordinal()).beta(3, 1.4)
     length = 12 + 2.0 * np.sin(2 * np.pi * (day.timetuple().tm_yday - 80) / 365.25)
-    return np.asarray(0.82 * cloud * np.maximum(0, np.sin(np.pi * (hour - 12 + length / 2) / length)) * (abs(hour - 12) < length / 2))
+    return np.asarray(
+        0.82
+        * cloud
+        * np.maximum(0, np.sin(np.pi * (hour - 12 + length / 2) / length))
+        * (abs(hour - 12) < length / 2)
+    )
 
 
 def day_kw(building: str, day: date, warmth: np.ndarray, night_extra: float = 0.0) -> np.ndarray:
@@ -73,7 +78,9 @@ def day_kw(building: str, day: date, warmth: np.ndarray, night_extra: float = 0.
     up = 1 / (1 + np.exp(-(hour - kind.opens) * 5 / kind.ramp_h))
     down = 1 / (1 + np.exp((hour - kind.closes) * 4))
     busy = up * down * (1 - 0.08 * np.exp(-((hour - 12.7) ** 2)))
-    comfort = kind.cooling_kw_per_k * np.maximum(warmth - 22, 0) + kind.heating_kw_per_k * np.maximum(14 - warmth, 0)
+    comfort = kind.cooling_kw_per_k * np.maximum(warmth - 22, 0) + kind.heating_kw_per_k * np.maximum(
+        14 - warmth, 0
+    )
     level = rng.normal(1.0, 0.035)
     wiggle = np.convolve(rng.normal(0, 0.05, SLOTS + 8), np.ones(5) / 5, mode="valid")[:SLOTS]
     kw = kind.base_kw * (1 + 0.03 * np.cos(2 * np.pi * hour / 24)) + night_extra
@@ -96,13 +103,24 @@ def make_meter(building: str, end: datetime, days: int = 400, faults: bool = Tru
     first = end.date() - timedelta(days=days)
     dates = [first + timedelta(days=k) for k in range(days + 1)]
     warmth = np.concatenate([temperature(day) for day in dates])
-    kw = np.concatenate([day_kw(building, day, warmth[k * SLOTS : (k + 1) * SLOTS]) for k, day in enumerate(dates)])
+    kw = np.concatenate(
+        [day_kw(building, day, warmth[k * SLOTS : (k + 1) * SLOTS]) for k, day in enumerate(dates)]
+    )
     if faults:
         _inject(building, dates, kw, warmth)
-    index = pd.date_range(datetime.combine(first, datetime.min.time(), end.tzinfo), periods=len(kw), freq="15min")
+    index = pd.date_range(
+        datetime.combine(first, datetime.min.time(), end.tzinfo), periods=len(kw), freq="15min"
+    )
     keep = np.asarray(index <= pd.Timestamp(end) - pd.Timedelta(minutes=15))
     report = QualityReport(rows=int(keep.sum()), unit="kW", native_step_min=15)
-    series = LoadSeries(building, pd.DatetimeIndex(index), np.round(kw, 1), np.zeros(len(kw), bool), np.round(warmth, 1), report)
+    series = LoadSeries(
+        building,
+        pd.DatetimeIndex(index),
+        np.round(kw, 1),
+        np.zeros(len(kw), bool),
+        np.round(warmth, 1),
+        report,
+    )
     return replace(series.at(keep), quality=report)
 
 

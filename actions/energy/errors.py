@@ -52,7 +52,10 @@ def _rebuild(kind: type[EnergyError], where: str, details: dict[str, Any]) -> En
 class FileUnreadable(EnergyError):
     code = "file_unreadable"
     zh, en = "文件无法读取（{reason}）", "the file cannot be read ({reason})"
-    mend_zh, mend_en = "请提供 CSV、Parquet 或 NGSI-LD JSON 文件。", "Give a CSV, Parquet or NGSI-LD JSON file."
+    mend_zh, mend_en = (
+        "请提供 CSV、Parquet 或 NGSI-LD JSON 文件。",
+        "Give a CSV, Parquet or NGSI-LD JSON file.",
+    )
 
 
 class SourceUnreachable(EnergyError):
@@ -65,7 +68,9 @@ class NoTimeColumn(EnergyError):
     code = "no_time_column"
     zh, en = "没有时间列（现有列：{columns}）", "no column holds times (columns: {columns})"
     mend_zh = "请用 --time-column 指明，或用 --start 和 --step 给出起始时间与步长（分钟）。"
-    mend_en = "Name it with --time-column, or give the first stamp and the step with --start and --step (minutes)."
+    mend_en = (
+        "Name it with --time-column, or give the first stamp and the step with --start and --step (minutes)."
+    )
 
 
 class NoValueColumn(EnergyError):
@@ -83,8 +88,9 @@ class AmbiguousColumn(EnergyError):
 class UnknownUnit(EnergyError):
     code = "unknown_unit"
     zh, en = "列 {column} 没有写明单位", "column {column} does not say its unit"
-    mend_zh, mend_en = "请用 --unit 给出 kW、kWh 或 meter_kWh（电表示数）等。", (
-        "Give it with --unit: kW, kWh, MW, W, Wh, MWh, or meter_kWh for cumulative readings."
+    mend_zh, mend_en = (
+        "请用 --unit 给出 kW、kWh 或 meter_kWh（电表示数）等。",
+        ("Give it with --unit: kW, kWh, MW, W, Wh, MWh, or meter_kWh for cumulative readings."),
     )
 
 
@@ -98,7 +104,10 @@ class TextInNumbers(EnergyError):
     code = "text_in_numbers"
     zh = "列 {column} 有 {share} 的值不是数字，例如第 {line} 行的 {value!r}"
     en = "{share} of column {column} is no number, for example {value!r} in row {line}"
-    mend_zh, mend_en = "请改正该列，或用 --column 另选一列。", "Mend the column, or choose another with --column."
+    mend_zh, mend_en = (
+        "请改正该列，或用 --column 另选一列。",
+        "Mend the column, or choose another with --column.",
+    )
 
 
 class BadTimes(EnergyError):
@@ -110,7 +119,10 @@ class BadTimes(EnergyError):
 
 class AmbiguousDates(EnergyError):
     code = "ambiguous_dates"
-    zh, en = "日期 {value!r} 分不清日在前还是月在前", "dates such as {value!r} may be day-first or month-first"
+    zh, en = (
+        "日期 {value!r} 分不清日在前还是月在前",
+        "dates such as {value!r} may be day-first or month-first",
+    )
     mend_zh, mend_en = "请用 --date-order dmy 或 mdy 指明。", "Say which with --date-order dmy or mdy."
 
 
@@ -129,8 +141,9 @@ class UnknownZone(EnergyError):
 
 class TooFewRows(EnergyError):
     code = "too_few_rows"
-    zh, en = "只有 {rows} 条可用记录，{purpose}至少需要 {needed}", (
-        "only {rows} usable rows; {purpose} needs at least {needed}"
+    zh, en = (
+        "只有 {rows} 条可用记录，{purpose}至少需要 {needed}",
+        ("only {rows} usable rows; {purpose} needs at least {needed}"),
     )
     mend_zh, mend_en = "请提供更长的数据。", "Give a longer series."
 
@@ -138,7 +151,10 @@ class TooFewRows(EnergyError):
 class TooManyRows(EnergyError):
     code = "too_many_rows"
     zh, en = "超过 {limit} 行的上限", "more than the limit of {limit} rows"
-    mend_zh, mend_en = "请先按 15 分钟汇总或分年提交。", "Aggregate to 15 minutes first, or give one year at a time."
+    mend_zh, mend_en = (
+        "请先按 15 分钟汇总或分年提交。",
+        "Aggregate to 15 minutes first, or give one year at a time.",
+    )
 
 
 class AllZeros(EnergyError):
@@ -149,32 +165,41 @@ class AllZeros(EnergyError):
 
 class FutureStamps(EnergyError):
     code = "future_stamps"
-    zh, en = "所有时间都在现在（{now}）之后，最早为 {first}", "every stamp lies after now ({now}); the first is {first}"
+    zh, en = (
+        "所有时间都在现在（{now}）之后，最早为 {first}",
+        "every stamp lies after now ({now}); the first is {first}",
+    )
     mend_zh, mend_en = "请检查年份与时区。", "Check the year and the time zone."
 
 
 class NegativeValues(EnergyError):
     code = "negative_values"
     zh, en = "{share} 的值为负", "{share} of the values are negative"
-    mend_zh, mend_en = "若这是含光伏上网的净负荷，请加 --net；否则请检查接线方向。", (
-        "If this is net load with export, pass --net; otherwise check the meter's direction."
+    mend_zh, mend_en = (
+        "若这是含光伏上网的净负荷，请加 --net；否则请检查接线方向。",
+        ("If this is net load with export, pass --net; otherwise check the meter's direction."),
     )
 
 
 class IrregularStep(EnergyError):
     code = "irregular_step"
-    zh, en = "时间间隔不规则（最常见的间隔只占 {share}），无法确定每条 kWh 对应多长时间", (
-        "the stamps are irregular (the commonest step covers {share}), so the time behind each kWh is unknown"
+    zh, en = (
+        "时间间隔不规则（最常见的间隔只占 {share}），无法确定每条 kWh 对应多长时间",
+        (
+            "the stamps are irregular (the commonest step covers {share}), so the time behind each kWh is unknown"
+        ),
     )
-    mend_zh, mend_en = "请提供功率（kW）、电表示数（meter_kWh）或等间隔数据。", (
-        "Give power (kW), cumulative readings (meter_kWh), or equal steps."
+    mend_zh, mend_en = (
+        "请提供功率（kW）、电表示数（meter_kWh）或等间隔数据。",
+        ("Give power (kW), cumulative readings (meter_kWh), or equal steps."),
     )
 
 
 class BadStep(EnergyError):
     code = "bad_step"
-    zh, en = "步长为 {step}，{purpose}需要不大于 {needed} 的步长", (
-        "the step is {step}; {purpose} needs {needed} or finer"
+    zh, en = (
+        "步长为 {step}，{purpose}需要不大于 {needed} 的步长",
+        ("the step is {step}; {purpose} needs {needed} or finer"),
     )
     mend_zh, mend_en = "请提供更细的数据。", "Give finer data."
 
@@ -201,13 +226,19 @@ class Infeasible(EnergyError):
     """No schedule meets every limit; `reasons` names the limits that cannot hold together."""
 
     code = "infeasible"
-    zh, en = "没有满足所有限制的方案。冲突的限制：{reasons}", "no schedule meets every limit. In conflict: {reasons}"
+    zh, en = (
+        "没有满足所有限制的方案。冲突的限制：{reasons}",
+        "no schedule meets every limit. In conflict: {reasons}",
+    )
     mend_zh, mend_en = "请放宽上述限制之一。", "Relax one of them."
 
 
 class SolverFailed(EnergyError):
     code = "solver_failed"
-    zh, en = "求解器在 {seconds} 秒内没有得到结果（{status}）", "the solver found no schedule within {seconds} s ({status})"
+    zh, en = (
+        "求解器在 {seconds} 秒内没有得到结果（{status}）",
+        "the solver found no schedule within {seconds} s ({status})",
+    )
     mend_zh, mend_en = "请缩短时段或放宽求解时间。", "Shorten the horizon or allow more time."
 
 
@@ -226,4 +257,7 @@ class NoDataInPeriod(EnergyError):
 class BadSite(EnergyError):
     code = "bad_site"
     zh, en = "键 {key}：{reason}", "key {key}: {reason}"
-    mend_zh, mend_en = "请对照 actions/energy/demo/site.yml 改正。", "Correct it after actions/energy/demo/site.yml."
+    mend_zh, mend_en = (
+        "请对照 actions/energy/demo/site.yml 改正。",
+        "Correct it after actions/energy/demo/site.yml.",
+    )

@@ -48,7 +48,9 @@ class Hourly:
         """Extend the calendar of a known series by `ahead` hours; temperature must reach as far to be used."""
         future = pd.date_range(index[0].tz_convert("UTC"), periods=len(index) + ahead, freq="1h")
         whole = pd.DatetimeIndex(future).tz_convert(index.tz)
-        if temperature_c is not None and (len(temperature_c) < len(whole) or not np.isfinite(temperature_c).all()):
+        if temperature_c is not None and (
+            len(temperature_c) < len(whole) or not np.isfinite(temperature_c).all()
+        ):
             temperature_c = None
         empty = np.zeros(len(whole), dtype=int)
         data = cls(whole, kw, real, empty, empty.astype(bool), temperature_c, country)
@@ -115,7 +117,15 @@ def build_table(data: Hourly, origins: np.ndarray, leads: int) -> Table:
     weekly = [lagged(weeks_back + WEEK * k) for k in range(4)]
     like = _last_like(data, target, days_back)
     usual = _usual(data, target, weeks_back)
-    lags = [lagged(days_back), lagged(days_back + DAY), like, weekly[0], weekly[1], np.mean(weekly, axis=0), usual]
+    lags = [
+        lagged(days_back),
+        lagged(days_back + DAY),
+        like,
+        weekly[0],
+        weekly[1],
+        np.mean(weekly, axis=0),
+        usual,
+    ]
     window = kw[origins[:, None] - WEEK + np.arange(WEEK)]
     level = window.mean(axis=1)
     recent = window[:, -_RECENT:]
@@ -125,7 +135,15 @@ def build_table(data: Hourly, origins: np.ndarray, leads: int) -> Table:
     hour = np.asarray(data.index.hour)[target]
     kind = data.kinds[target]
     return Table(
-        recent - level[:, None], stacked, _known(data, target, days_back), hour, kind, data.off[target], level, usual, target
+        recent - level[:, None],
+        stacked,
+        _known(data, target, days_back),
+        hour,
+        kind,
+        data.off[target],
+        level,
+        usual,
+        target,
     )
 
 

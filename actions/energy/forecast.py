@@ -116,7 +116,9 @@ def backtest(
         known = data.labelled(start)
         parts.append(fit(known, start, start, leads).predict(known, chunk, leads))
     names = set.intersection(*(set(part) for part in parts))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name in names}, actual
+    return {
+        name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name in names
+    }, actual
 
 
 def forecast(
@@ -140,7 +142,9 @@ def forecast(
     if not 1 <= hours <= _LONGEST_H:
         raise ValueError(f"hours is {hours}; choose 1 to {_LONGEST_H}")
     if series.step_min > 60:
-        raise BadStep(series.name, step=f"{series.step_min} min", needed="60 min", purpose=("预测", "a forecast"))
+        raise BadStep(
+            series.name, step=f"{series.step_min} min", needed="60 min", purpose=("预测", "a forecast")
+        )
     need_days(series, 21, ("预测", "a forecast"))
     need_load(series)
     hourly = series.to_step(60)
@@ -169,7 +173,14 @@ def forecast(
     index = pd.date_range(series.end.tz_convert("UTC"), periods=len(p50), freq=f"{series.step_min}min")
     ranked = dict(sorted(scores.items(), key=lambda item: item[1].mae_kw))
     return Forecast(
-        pd.DatetimeIndex(index).tz_convert(series.index.tz), p10, p50, p90, series.step_min, best, ranked, len(origins)
+        pd.DatetimeIndex(index).tz_convert(series.index.tz),
+        p10,
+        p50,
+        p90,
+        series.step_min,
+        best,
+        ranked,
+        len(origins),
     )
 
 

@@ -76,7 +76,9 @@ def simulate(
     bill = tariff.bill(index, grid, step_h, peak_so_far_kw)
     wear = float(np.maximum(-power, 0).sum() * step_h * battery.wear_per_kwh)
     feasible = bool(
-        soc >= end - 1e-6 and (grid <= plant.import_limit_kw + 1e-6).all() and (grid >= -plant.export_limit_kw - 1e-6).all()
+        soc >= end - 1e-6
+        and (grid <= plant.import_limit_kw + 1e-6).all()
+        and (grid >= -plant.export_limit_kw - 1e-6).all()
     )
     return Dispatch(name, power, grid, state, bill, wear, feasible)
 

@@ -50,10 +50,16 @@ def explain(problem: Problem, exclusive: Ways) -> tuple[str, str]:
             continue
         first = int(np.argmax(over > 1e-6))
         row = soft[mine[first]]
-        limits = {"limit": rows.low[row] if name == "battery_end" else rows.high[row], "low": rows.low[row], "high": rows.high[row]}
+        limits = {
+            "limit": rows.low[row] if name == "battery_end" else rows.high[row],
+            "low": rows.low[row],
+            "high": rows.high[row],
+        }
         unit = _NAMES[name][2]
         when = problem.index[-1] if name == "battery_end" else problem.index[first]
         stamp = when.strftime("%Y-%m-%d %H:%M")
         zh.append(f"{_NAMES[name][0].format(**limits)}（自 {stamp} 起超出，最多 {over.max():.1f} {unit}）")
-        en.append(f"{_NAMES[name][1].format(**limits)} (exceeded from {stamp}, by up to {over.max():.1f} {unit})")
+        en.append(
+            f"{_NAMES[name][1].format(**limits)} (exceeded from {stamp}, by up to {over.max():.1f} {unit})"
+        )
     return "；".join(zh) or "未知", "; ".join(en) or "unknown"

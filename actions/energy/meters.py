@@ -35,7 +35,9 @@ def increments(
         dip = (values[1:-1] < before - 3 * typical) & (after >= before)
         jump = (values[1:-1] > after + 3 * typical) & (after >= before)
         lone[1:-1] = dip | jump
-    report.add("glitch", int(lone.sum()), "{n} 个孤立的错误示数，已略去", "{n} single false readings were left out")
+    report.add(
+        "glitch", int(lone.sum()), "{n} 个孤立的错误示数，已略去", "{n} single false readings were left out"
+    )
     times, values = times[~lone], values[~lone]
     energy = np.diff(values)
     falls = energy < 0
@@ -83,7 +85,12 @@ def _resets(values: np.ndarray, energy: np.ndarray, falls: np.ndarray, report: Q
             out[k] = np.nan
             replaced += 1
     report.add("overflow", overflow, "{n} 次示数满位归零，已补算", "{n} register overflows were added up")
-    report.add("reset", replaced, "{n} 次示数倒退（换表或清零），该间隔电量未知", "{n} resets or meter changes; the energy across each is unknown")
+    report.add(
+        "reset",
+        replaced,
+        "{n} 次示数倒退（换表或清零），该间隔电量未知",
+        "{n} resets or meter changes; the energy across each is unknown",
+    )
     return out
 
 

@@ -121,7 +121,9 @@ class _Builder:
         self.names: list[np.ndarray] = []
         self.count = 0
 
-    def add(self, name: str, terms: list[tuple[np.ndarray, object]], low: object, high: object, rows: int) -> None:
+    def add(
+        self, name: str, terms: list[tuple[np.ndarray, object]], low: object, high: object, rows: int
+    ) -> None:
         """Add `rows` constraints; each term is (columns of shape (rows,), coefficients)."""
         at = np.arange(self.count, self.count + rows)
         for columns, values in terms:
@@ -170,24 +172,36 @@ def build(
     by_month = months(index)
     peaks = layout.add("peak", len(by_month))
     runs = _runs(index, step_h, plant, layout)
-    ways = {name: layout.add(name, steps) for name in ("one_way_battery", "one_way_grid") if name == "one_way_grid" or plant.battery}
+    ways = {
+        name: layout.add(name, steps)
+        for name in ("one_way_battery", "one_way_grid")
+        if name == "one_way_grid" or plant.battery
+    }
     lower, upper, cost = np.zeros(layout.size), np.full(layout.size, np.inf), np.zeros(layout.size)
     ceiling = float(
-        np.abs(load_kw).max() + pv_kw.max(initial=0) + sum(s.power_kw for s in plant.shiftable)
+        np.abs(load_kw).max()
+        + pv_kw.max(initial=0)
+        + sum(s.power_kw for s in plant.shiftable)
         + (plant.battery.charge_kw + plant.battery.discharge_kw if plant.battery else 0)
-        + (plant.thermal.max_kw if plant.thermal else 0) + 1.0
+        + (plant.thermal.max_kw if plant.thermal else 0)
+        + 1.0
     )
     cost[imports], cost[exports] = price * step_h, -tariff.export_price * step_h
     cost[peaks] = tariff.demand_charge_per_kw_month
     lower[peaks] = [peak_so_far_kw] + [0.0] * (len(by_month) - 1)
     upper[curtail] = pv_kw if plant.curtail_pv else 0.0
     balance: list[tuple[np.ndarray, object]] = [
-        (imports.start + span, 1.0), (exports.start + span, -1.0), (curtail.start + span, -1.0),
+        (imports.start + span, 1.0),
+        (exports.start + span, -1.0),
+        (curtail.start + span, -1.0),
     ]
     if plant.battery is not None:
         battery = plant.battery
         upper[charge], upper[discharge] = battery.charge_kw, battery.discharge_kw
-        lower[soc], upper[soc] = battery.soc_min * battery.capacity_kwh, battery.soc_max * battery.capacity_kwh
+        lower[soc], upper[soc] = (
+            battery.soc_min * battery.capacity_kwh,
+            battery.soc_max * battery.capacity_kwh,
+        )
         cost[discharge] = battery.wear_per_kwh * step_h
         balance += [(discharge.start + span, 1.0), (charge.start + span, -1.0)]
         first = np.zeros(steps)
@@ -200,7 +214,9 @@ def build(
                 (charge.start + span, -battery.charge_efficiency * step_h),
                 (discharge.start + span, step_h / battery.discharge_efficiency),
             ],
-            first, first, steps,
+            first,
+            first,
+            steps,
         )
         builder.raw(state + span[1:], soc.start + span[:-1], np.full(steps - 1, -1.0))
         end = battery.end_share * battery.capacity_kwh
@@ -218,14 +234,20 @@ def build(
         builder.add("shiftable", [], 1.0, 1.0, 1)
         builder.raw(np.full(len(variables), one), variables, np.ones(len(variables)))
         hours = (run.starts[:, None] + np.arange(run.length)).ravel()
-        builder.raw(at_balance + hours, np.repeat(variables, run.length), np.full(len(hours), -run.load.power_kw))
+        builder.raw(
+            at_balance + hours, np.repeat(variables, run.length), np.full(len(hours), -run.load.power_kw)
+        )
     for number, positions in enumerate(by_month):
         builder.add(
             "peak",
             [(np.full(len(positions), peaks.start + number), 1.0), (imports.start + positions, -1.0)],
-            margin_kw[positions], np.inf, len(positions),
+            margin_kw[positions],
+            np.inf,
+            len(positions),
         )
-    builder.add("import_limit", [(imports.start + span, 1.0)], -np.inf, plant.import_limit_kw - margin_kw, steps)
+    builder.add(
+        "import_limit", [(imports.start + span, 1.0)], -np.inf, plant.import_limit_kw - margin_kw, steps
+    )
     builder.add("export_limit", [(exports.start + span, 1.0)], -np.inf, plant.export_limit_kw, steps)
     pairs = {"one_way_grid": ("import", "export"), "one_way_battery": ("charge", "discharge")}
     for name, way in ways.items():  # first ≤ M·b and second ≤ M·(1 − b)
@@ -238,8 +260,20 @@ def build(
     resale = (tariff.export_price > price) & (plant.export_limit_kw > 0)
     risky = {"one_way_battery": burn, "one_way_grid": resale | (burn & (plant.export_limit_kw > 0))}
     return Problem(
-        index, step_h, load_kw, pv_kw, tariff, plant, peak_so_far_kw, layout, cost, lower, upper,
-        builder.rows(layout.size), risky, runs,
+        index,
+        step_h,
+        load_kw,
+        pv_kw,
+        tariff,
+        plant,
+        peak_so_far_kw,
+        layout,
+        cost,
+        lower,
+        upper,
+        builder.rows(layout.size),
+        risky,
+        runs,
     )
 
 
@@ -267,8 +301,13 @@ def _thermal(
     state = builder.count
     builder.add(
         "temperature_state",
-        [(indoor.start + span, 1.0 + rate * thermal.loss_kw_per_k), (heat.start + span, -sign * rate * thermal.cop)],
-        right, right, steps,
+        [
+            (indoor.start + span, 1.0 + rate * thermal.loss_kw_per_k),
+            (heat.start + span, -sign * rate * thermal.cop),
+        ],
+        right,
+        right,
+        steps,
     )
     builder.raw(state + span[1:], indoor.start + span[:-1], np.full(steps - 1, -1.0))
     low, high = thermal.band(steps)
@@ -286,7 +325,9 @@ def _runs(index: pd.DatetimeIndex, step_h: float, plant: Plant, layout: Layout) 
         wall = index.tz_localize(None) if zone is not None else index
         for day in pd.DatetimeIndex(np.unique(np.asarray(wall.normalize()))):
             low, high = (
-                (day + pd.Timedelta(hours=hour)).tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+                (day + pd.Timedelta(hours=hour)).tz_localize(
+                    zone, ambiguous=True, nonexistent="shift_forward"
+                )
                 for hour in (load.earliest_h, load.latest_end_h)
             )
             if low < index[0] or high > end:
@@ -304,5 +345,7 @@ def _runs(index: pd.DatetimeIndex, step_h: float, plant: Plant, layout: Layout) 
             found = True
             runs.append(Run(load, starts, layout.add(f"start_{load.name}_{len(runs)}", len(starts)), length))
         if not found:
-            raise BadPlant(field=load.name, reason=("时段不在计划期内", "its window lies outside the horizon"))
+            raise BadPlant(
+                field=load.name, reason=("时段不在计划期内", "its window lies outside the horizon")
+            )
     return runs

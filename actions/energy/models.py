@@ -53,7 +53,7 @@ class RidgeByLead:
         out = np.empty_like(target_kw)
         self.coefficients, self.means, self.scales = [], [], []
         for lead in range(leads):
-            (beta, _, loo), = self._solve(table, y, weight, lead, (self.penalty,), keep=True)
+            ((beta, _, loo),) = self._solve(table, y, weight, lead, (self.penalty,), keep=True)
             self.coefficients.append(beta)
             out[:, lead] = loo + table.level_kw
         return out

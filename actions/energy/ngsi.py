@@ -13,7 +13,13 @@ import numpy as np
 import pandas as pd
 
 from actions.energy.columns import ReadOptions
-from actions.energy.errors import FileUnreadable, MixedTimeZones, NoValueColumn, SourceUnreachable, UnknownUnit
+from actions.energy.errors import (
+    FileUnreadable,
+    MixedTimeZones,
+    NoValueColumn,
+    SourceUnreachable,
+    UnknownUnit,
+)
 from actions.energy.reading import Measured
 from actions.energy.stamps import UNKNOWN, parse_stamps
 from actions.energy.units import Unit, looks_like_load, parse_unit, unit_in_name
@@ -41,7 +47,9 @@ def fetch(url: str, token: str = "", timeout_s: float = 20.0) -> bytes:
     host = urlsplit(url).netloc
     if urlsplit(url).scheme not in {"http", "https"}:
         raise SourceUnreachable(url, reason=("只支持 http 和 https", "only http and https are read"))
-    request = urllib.request.Request(url, headers={"Accept": "application/ld+json, application/json, text/csv"})
+    request = urllib.request.Request(
+        url, headers={"Accept": "application/ld+json, application/json, text/csv"}
+    )
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
@@ -70,7 +78,9 @@ def read_ngsi(body: bytes, name: str, options: ReadOptions) -> Measured:
         if not isinstance(entity, Mapping):
             raise FileUnreadable(name, reason=("不是 NGSI-LD 实体", "no NGSI-LD entity"))
         for key, attribute in entity.items():
-            found = list(_points(attribute, str(entity.get("observedAt") or entity.get("dateObserved") or "")))
+            found = list(
+                _points(attribute, str(entity.get("observedAt") or entity.get("dateObserved") or ""))
+            )
             if found:
                 points.setdefault(key, []).extend(found)
     key = options.column or _best(points)
@@ -120,7 +130,9 @@ def _numeric(value: Any) -> bool:
 
 
 def _best(points: Mapping[str, list[_Point]]) -> str:
-    named = [key for key in points if key in _DEFAULT_UNITS] or [key for key in points if looks_like_load(key)]
+    named = [key for key in points if key in _DEFAULT_UNITS] or [
+        key for key in points if looks_like_load(key)
+    ]
     return max(named or list(points), key=lambda key: len(points[key]), default="")
 
 

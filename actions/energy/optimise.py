@@ -119,7 +119,9 @@ def make_problem(
     pv_kw = np.zeros(steps) if pv_kw is None else np.asarray(pv_kw, dtype=float)
     margin_kw = np.zeros(steps) if margin_kw is None else np.asarray(margin_kw, dtype=float)
     if steps < 2 or any(v.shape != (steps,) for v in (load_kw, pv_kw, margin_kw)):
-        raise BadPlant(field="load_kw", reason=(f"需要 {steps} 个值", f"it needs {steps} values and at least 2 steps"))
+        raise BadPlant(
+            field="load_kw", reason=(f"需要 {steps} 个值", f"it needs {steps} values and at least 2 steps")
+        )
     for name, values in (("load_kw", load_kw), ("pv_kw", pv_kw), ("margin_kw", margin_kw)):
         if not np.isfinite(values).all():
             raise BadPlant(field=name, reason=("含有缺失值", "it holds unknown values"))

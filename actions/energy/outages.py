@@ -38,7 +38,9 @@ class Outage:
         return self.reason_zh if language == "zh" else self.reason_en
 
 
-def read_outages(text: str, zone: ZoneInfo, where: str = "outages.csv", today: datetime | None = None) -> list[Outage]:
+def read_outages(
+    text: str, zone: ZoneInfo, where: str = "outages.csv", today: datetime | None = None
+) -> list[Outage]:
     """Read the table of outages.
 
     Args:
@@ -60,7 +62,11 @@ def read_outages(text: str, zone: ZoneInfo, where: str = "outages.csv", today: d
     for line, row in enumerate(rows, 2):
         utility = (row["utility"] or "").strip()
         if utility not in UTILITIES:
-            raise BadSite(where, key=f"{line}.utility", reason=(f"应为 {', '.join(UTILITIES)}", f"use one of {', '.join(UTILITIES)}"))
+            raise BadSite(
+                where,
+                key=f"{line}.utility",
+                reason=(f"应为 {', '.join(UTILITIES)}", f"use one of {', '.join(UTILITIES)}"),
+            )
         start, end = (_moment(row[name], zone, today, where, f"{line}.{name}") for name in ("start", "end"))
         if end <= start:
             raise BadSite(where, key=f"{line}.end", reason=("早于开始时间", "lies before the start"))
@@ -107,4 +113,8 @@ def _moment(text: str | None, zone: ZoneInfo, today: datetime, where: str, key: 
             return datetime.combine(day, datetime.strptime(clock, "%H:%M").time(), zone)
         return datetime.fromisoformat(text).replace(tzinfo=zone)
     except ValueError as error:
-        raise BadSite(where, key=key, reason=(f"{text!r} 应写成 2026-03-01 09:00", f"{text!r} must be written as 2026-03-01 09:00")) from error
+        raise BadSite(
+            where,
+            key=key,
+            reason=(f"{text!r} 应写成 2026-03-01 09:00", f"{text!r} must be written as 2026-03-01 09:00"),
+        ) from error

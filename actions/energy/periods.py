@@ -7,11 +7,36 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-_ZH_DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "十一": 11, "十二": 12}
+_ZH_DIGITS = {
+    "一": 1,
+    "二": 2,
+    "两": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+    "十": 10,
+    "十一": 11,
+    "十二": 12,
+}
 _ZH_DAYS = {"一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "六": 5, "日": 6, "天": 6}
 _EN_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _EN_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "ten": 10, "fourteen": 14, "thirty": 30}
+_NUMBERS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "ten": 10,
+    "fourteen": 14,
+    "thirty": 30,
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +52,11 @@ class Span:
         """Return the name in `language` with the dates."""
         name = self.zh if language == "zh" else self.en
         if self.first == self.last:
-            dates = f"{self.first.month}月{self.first.day}日" if language == "zh" else f"{self.first:%d %b}".lstrip("0")
+            dates = (
+                f"{self.first.month}月{self.first.day}日"
+                if language == "zh"
+                else f"{self.first:%d %b}".lstrip("0")
+            )
         elif language == "zh":
             dates = f"{self.first.month}月{self.first.day}日–{self.last.month}月{self.last.day}日"
         else:
@@ -51,7 +80,9 @@ class Span:
     @classmethod
     def from_state(cls, state: dict[str, str]) -> Span:
         """Read `to_state`'s form back."""
-        return cls(date.fromisoformat(state["first"]), date.fromisoformat(state["last"]), state["zh"], state["en"])
+        return cls(
+            date.fromisoformat(state["first"]), date.fromisoformat(state["last"]), state["zh"], state["en"]
+        )
 
 
 def find_span(text: str, today: date, within: Span | None = None) -> Span | None:
@@ -74,7 +105,11 @@ def find_span(text: str, today: date, within: Span | None = None) -> Span | None
         if re.search(r"下周|下星期|下个?礼拜|next week|next (?:mon|tue|wed|thu|fri|sat|sun)", low):
             return _one(monday + 7 * day + weekday * day)
         if within is not None and within.days >= 2:
-            inside = [within.first + k * day for k in range(within.days) if (within.first + k * day).weekday() == weekday]
+            inside = [
+                within.first + k * day
+                for k in range(within.days)
+                if (within.first + k * day).weekday() == weekday
+            ]
             if inside:
                 return _one(inside[-1])
         latest = today - ((today.weekday() - weekday) % 7 or 7) * day
@@ -86,15 +121,39 @@ def find_span(text: str, today: date, within: Span | None = None) -> Span | None
         (r"后天|day after tomorrow", today + 2 * day, today + 2 * day, "后天", "the day after tomorrow"),
         (r"明天|明日|明早|明晚|明儿|tomorrow|tmrw", today + day, today + day, "明天", "tomorrow"),
         (r"今天|今日|今晚|今儿|现在|目前|today|tonight|right now", today, today, "今天", "today"),
-        (r"上上周|上上星期|week before last", monday - 14 * day, monday - 8 * day, "上上周", "the week before last"),
+        (
+            r"上上周|上上星期|week before last",
+            monday - 14 * day,
+            monday - 8 * day,
+            "上上周",
+            "the week before last",
+        ),
         (r"上周末|last weekend", monday - 2 * day, monday - day, "上周末", "last weekend"),
-        (r"上周|上星期|上个?礼拜|last week|previous week", monday - 7 * day, monday - day, "上周", "last week"),
+        (
+            r"上周|上星期|上个?礼拜|last week|previous week",
+            monday - 7 * day,
+            monday - day,
+            "上周",
+            "last week",
+        ),
         (r"下周|下星期|下个?礼拜|next week", monday + 7 * day, monday + 13 * day, "下周", "next week"),
         (r"本周末|这周末|周末|weekend", monday + 5 * day, monday + 6 * day, "周末", "the weekend"),
         (r"本周|这周|这星期|本星期|this week", monday, monday + 6 * day, "本周", "this week"),
-        (r"未来一周|接下来一周|next 7 days|next seven days", today + day, today + 7 * day, "未来七天", "the next seven days"),
+        (
+            r"未来一周|接下来一周|next 7 days|next seven days",
+            today + day,
+            today + 7 * day,
+            "未来七天",
+            "the next seven days",
+        ),
         (r"过去一周|最近一周|past week", today - 7 * day, today - day, "最近七天", "the last seven days"),
-        (r"过去一个月|最近一个月|past month", today - 30 * day, today - day, "最近三十天", "the last 30 days"),
+        (
+            r"过去一个月|最近一个月|past month",
+            today - 30 * day,
+            today - day,
+            "最近三十天",
+            "the last 30 days",
+        ),
     ):
         if re.search(pattern, low):
             return Span(first, last, zh, en)
@@ -106,7 +165,9 @@ def _weekday(low: str) -> int | None:
     if found:
         return _ZH_DAYS[found[1]]
     for number, name in enumerate(_EN_DAYS):
-        if re.search(rf"\b{name[:3]}(?:{name[3:]}|s|rs|nes|ur)?\b(?!\s*\d)", low) and not (name[:3] in {"sun", "sat"} and not re.search(rf"\b{name}", low)):
+        if re.search(rf"\b{name[:3]}(?:{name[3:]}|s|rs|nes|ur)?\b(?!\s*\d)", low) and not (
+            name[:3] in {"sun", "sat"} and not re.search(rf"\b{name}", low)
+        ):
             return number
     return None
 
@@ -117,12 +178,16 @@ def _one(when: date) -> Span:
 
 def _counted(low: str, today: date) -> Span | None:
     day = timedelta(days=1)
-    found = re.search(r"(最近|过去|近|未来|接下来)(\d+|[一二两三四五六七八九十]{1,2})(天|日|周|星期|个?月|小时)", low)
+    found = re.search(
+        r"(最近|过去|近|未来|接下来)(\d+|[一二两三四五六七八九十]{1,2})(天|日|周|星期|个?月|小时)", low
+    )
     if found:
         count = int(found[2]) if found[2].isdigit() else _ZH_DIGITS.get(found[2], 7)
         ahead, unit = found[1] in {"未来", "接下来"}, found[3]
     else:
-        english = re.search(r"(last|past|previous|next|coming)\s+(\d+|[a-z]+)\s*(days?|weeks?|months?|hours?)", low)
+        english = re.search(
+            r"(last|past|previous|next|coming)\s+(\d+|[a-z]+)\s*(days?|weeks?|months?|hours?)", low
+        )
         if not english:
             return None
         count = int(english[2]) if english[2].isdigit() else _NUMBERS.get(english[2], 0)
@@ -132,14 +197,21 @@ def _counted(low: str, today: date) -> Span | None:
     if not 1 <= days <= 730:
         return None
     first, last = (today + day, today + days * day) if ahead else (today - days * day, today - day)
-    return Span(first, last, f"{'未来' if ahead else '最近'}{days}天", f"the {'next' if ahead else 'last'} {days} days")
+    return Span(
+        first,
+        last,
+        f"{'未来' if ahead else '最近'}{days}天",
+        f"the {'next' if ahead else 'last'} {days} days",
+    )
 
 
 def _month(low: str, today: date) -> Span | None:
     first = today.replace(day=1)
     previous = (first - timedelta(days=1)).replace(day=1)
     if re.search(r"上上个?月|month before last", low):
-        return _whole_month((previous - timedelta(days=1)).replace(day=1), "上上个月", "the month before last")
+        return _whole_month(
+            (previous - timedelta(days=1)).replace(day=1), "上上个月", "the month before last"
+        )
     if re.search(r"上个?月|last month|previous month", low):
         return _whole_month(previous, "上个月", "last month")
     if re.search(r"下个?月|next month", low):
@@ -158,7 +230,10 @@ def _month(low: str, today: date) -> Span | None:
 def _dated(low: str, today: date) -> Span | None:
     iso = re.search(r"(\d{4})[-/年](\d{1,2})[-/月](\d{1,2})", low)
     zh = re.search(r"(\d{1,2}|[一二三四五六七八九十]{1,2})月(?:份)?(?:(\d{1,2})[日号])?", low)
-    en = re.search(rf"\b(?:(\d{{1,2}})(?:st|nd|rd|th)?\s+)?({'|'.join(_EN_MONTHS)})[a-z]*\b(?:\s+(\d{{1,2}})(?!\d))?", low)
+    en = re.search(
+        rf"\b(?:(\d{{1,2}})(?:st|nd|rd|th)?\s+)?({'|'.join(_EN_MONTHS)})[a-z]*\b(?:\s+(\d{{1,2}})(?!\d))?",
+        low,
+    )
     try:
         if iso:
             when = date(int(iso[1]), int(iso[2]), int(iso[3]))
@@ -166,7 +241,9 @@ def _dated(low: str, today: date) -> Span | None:
         if zh:
             month = int(zh[1]) if zh[1].isdigit() else _ZH_DIGITS[zh[1]]
             return _past(month, int(zh[2]) if zh[2] else None, today)
-        if en and not (en[2] == "may" and not (en[1] or en[3] or re.search(r"\b(?:in|for|of|during) may\b", low))):
+        if en and not (
+            en[2] == "may" and not (en[1] or en[3] or re.search(r"\b(?:in|for|of|during) may\b", low))
+        ):
             number = en[1] or en[3]
             return _past(_EN_MONTHS.index(en[2]) + 1, int(number) if number else None, today)
     except (ValueError, KeyError):

@@ -74,7 +74,13 @@ def finding_text(finding: Finding, language: str, currency: str) -> str:
         days = max(1.0, finding.hours / 24)
         hours = 24.0 if finding.kind == "level_shift" else 4.0
         before, after = finding.expected_kwh / days / hours, finding.actual_kwh / days / hours
-        cost = f"，约 {amount(finding.cost, currency)}" if finding.cost and zh else f", about {amount(finding.cost, currency)}" if finding.cost else ""
+        cost = (
+            f"，约 {amount(finding.cost, currency)}"
+            if finding.cost and zh
+            else f", about {amount(finding.cost, currency)}"
+            if finding.cost
+            else ""
+        )
         if zh:
             return f"自 {finding.start.month}月{finding.start.day}日起：{name}，平均 {number(before)} → {number(after)} kW，累计 {finding.excess_kwh:+,.0f} kWh{cost}"
         return f"since {finding.start.day} {finding.start:%b}: {name}, mean {number(before)} → {number(after)} kW, {finding.excess_kwh:+,.0f} kWh so far{cost}"

@@ -50,15 +50,23 @@ class Battery:
             power = getattr(self, name)
             _positive(power, name, BadBattery)
             if power > 10 * self.capacity_kwh:
-                raise BadBattery(field=name, reason=("超过容量的 10 倍（10C）", "it exceeds ten times the capacity (10C)"))
+                raise BadBattery(
+                    field=name, reason=("超过容量的 10 倍（10C）", "it exceeds ten times the capacity (10C)")
+                )
         for name in ("charge_efficiency", "discharge_efficiency"):
             if not 0.5 <= getattr(self, name) <= 1:
                 raise BadBattery(field=name, reason=("应在 0.5 到 1 之间", "it must lie between 0.5 and 1"))
         if not 0 <= self.soc_min < self.soc_max <= 1:
-            raise BadBattery(field="soc_min", reason=("需要 0 ≤ soc_min < soc_max ≤ 1", "0 ≤ soc_min < soc_max ≤ 1 must hold"))
+            raise BadBattery(
+                field="soc_min",
+                reason=("需要 0 ≤ soc_min < soc_max ≤ 1", "0 ≤ soc_min < soc_max ≤ 1 must hold"),
+            )
         for name, share in (("soc_start", self.soc_start), ("soc_end", self.end_share)):
             if not self.soc_min - 1e-9 <= share <= self.soc_max + 1e-9:
-                raise BadBattery(field=name, reason=("应在 soc_min 与 soc_max 之间", "it must lie between soc_min and soc_max"))
+                raise BadBattery(
+                    field=name,
+                    reason=("应在 soc_min 与 soc_max 之间", "it must lie between soc_min and soc_max"),
+                )
         if self.wear_per_kwh < 0:
             raise BadBattery(field="wear_per_kwh", reason=("不能为负", "it cannot be negative"))
         if mean_load_kw is not None and self.capacity_kwh > 7 * 24 * max(mean_load_kw, 1e-9):
@@ -129,8 +137,13 @@ class Thermal:
             raise BadPlant(field="thermal.low_c", reason=("应低于 high_c", "it must be below high_c"))
         for name in ("outdoor_c", "gains_kw", "comfort"):
             values = getattr(self, name)
-            if values is not None and (len(values) != steps or not np.isfinite(np.asarray(values, float)).all()):
-                raise BadPlant(field=f"thermal.{name}", reason=(f"需要 {steps} 个有效值", f"it needs {steps} finite values"))
+            if values is not None and (
+                len(values) != steps or not np.isfinite(np.asarray(values, float)).all()
+            ):
+                raise BadPlant(
+                    field=f"thermal.{name}",
+                    reason=(f"需要 {steps} 个有效值", f"it needs {steps} finite values"),
+                )
 
     def band(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Return lower and upper limits of each step's end in °C, shape (steps,) each."""

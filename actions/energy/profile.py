@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from actions.energy.calendars import HOLIDAY, day_types, rest_kinds
+from actions.energy.calendars import HOLIDAY, observed_kinds, rest_kinds
 from actions.energy.series import LoadSeries, need_days, need_load
 
 _WINDOW_DAYS = 35
@@ -56,14 +56,14 @@ class DayTable:
 
 
 def day_table(series: LoadSeries, country: str = "CN") -> DayTable:
-    """Return the layout of a series as days by slots."""
+    """Return the layout of a series as days by slots, with the holidays that this load keeps."""
     wall = series.index.tz_localize(None)
     midnight = wall.normalize()
     row, days = pd.factorize(midnight)
     slot = ((wall - midnight) // pd.Timedelta(minutes=series.step_min)).to_numpy()
-    return DayTable(
-        pd.DatetimeIndex(days), day_types(pd.DatetimeIndex(days), country), row, slot, series.per_day
-    )
+    bare = DayTable(pd.DatetimeIndex(days), np.zeros(len(days), int), row, slot, series.per_day)
+    daily = row_mean(bare.pivot(np.where(series.filled, np.nan, series.power_kw)), 0.7)
+    return replace(bare, kinds=observed_kinds(bare.days, daily, country, as_spent=False))
 
 
 def fit_profile(series: LoadSeries, country: str = "CN", breaks: Sequence[int] = ()) -> Profile:
@@ -93,7 +93,10 @@ def fit_profile(series: LoadSeries, country: str = "CN", breaks: Sequence[int] =
     expected = np.maximum(usual + weather, 0.0) if np.nanmin(table) >= 0 else usual + weather
     scale = _scales(table - expected, off, float(np.nanmean(np.abs(table))))
     return Profile(
-        layout.flat(expected), layout.flat(scale), layout.flat(weather), layout.flat(np.repeat(off[:, None], table.shape[1], 1))
+        layout.flat(expected),
+        layout.flat(scale),
+        layout.flat(weather),
+        layout.flat(np.repeat(off[:, None], table.shape[1], 1)),
     )
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from actions.energy.cells import Numbers, parse_numbers
 from actions.energy.columns import Choice, ReadOptions, choose
 from actions.energy.errors import (
     BadTimes,
@@ -25,7 +26,6 @@ from actions.energy.errors import (
     TooManyRows,
     WrongUnit,
 )
-from actions.energy.cells import Numbers, parse_numbers
 from actions.energy.stamps import UNKNOWN, parse_stamps
 from actions.energy.units import Quantity, parse_unit
 
@@ -95,7 +95,9 @@ def _read_parquet(path: Path, options: ReadOptions) -> Measured:
     frame = frame.reset_index() if index else frame
     choice = choose([str(n) for n in frame.columns], frame.astype(str).to_numpy().tolist(), options)
     wanted = [n for n in choice.names if n in names]
-    batches = (b.to_pandas(ignore_metadata=True) for b in file.iter_batches(batch_size=1 << 18, columns=wanted))
+    batches = (
+        b.to_pandas(ignore_metadata=True) for b in file.iter_batches(batch_size=1 << 18, columns=wanted)
+    )
     return _gather(path.stem, batches, choice, options, first_row=1)
 
 
@@ -111,7 +113,10 @@ def _read_csv(path: Path, options: ReadOptions) -> Measured:
         raise TooFewRows(rows=0, purpose=("读取", "reading"), needed=2)
     delimiter = max(_DELIMITERS, key=lambda mark: (lines[skip].count(mark), -_DELIMITERS.index(mark)))
     complete = lines[skip:] if len(head) < 1 << 16 else lines[skip:-1]
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO("\n".join(complete[:500])), delimiter=delimiter)]
+    rows = [
+        [cell.strip() for cell in row]
+        for row in csv.reader(io.StringIO("\n".join(complete[:500])), delimiter=delimiter)
+    ]
     header, body = rows[0], [row for row in rows[1:] if row]
     headless = all(_is_data(cell) for cell in header if cell)
     if headless:
@@ -145,7 +150,9 @@ def _read_csv(path: Path, options: ReadOptions) -> Measured:
                 strings_can_be_null=False,
             ),
         )
-        comma = delimiter == ";" and "," in "".join(row[header.index(choice.value)] for row in body[:50] if len(row) == len(header))
+        comma = delimiter == ";" and "," in "".join(
+            row[header.index(choice.value)] for row in body[:50] if len(row) == len(header)
+        )
         measured = _gather(
             path.name.split(".")[0],
             (batch.to_pandas() for batch in reader),

@@ -45,9 +45,24 @@ def to_series(
     """
     options = options or ReadOptions()
     report = QualityReport(rows=raw.rows, unit=raw.unit)
-    report.add("bad_numbers", raw.bad_numbers, "{n} 个值不是数字，按缺失处理", "{n} values are no numbers and count as missing")
-    report.add("bad_times", raw.bad_times, "{n} 行时间无法识别，已略去", "{n} rows without a readable time were left out")
-    report.add("skipped_lines", raw.skipped_lines, "{n} 行的列数不对，已略去", "{n} lines with a wrong number of cells were left out")
+    report.add(
+        "bad_numbers",
+        raw.bad_numbers,
+        "{n} 个值不是数字，按缺失处理",
+        "{n} values are no numbers and count as missing",
+    )
+    report.add(
+        "bad_times",
+        raw.bad_times,
+        "{n} 行时间无法识别，已略去",
+        "{n} rows without a readable time were left out",
+    )
+    report.add(
+        "skipped_lines",
+        raw.skipped_lines,
+        "{n} 行的列数不对，已略去",
+        "{n} lines with a wrong number of cells were left out",
+    )
     if len(raw.offsets) > 1:
         report.add(
             "mixed_offsets",
@@ -72,13 +87,19 @@ def to_series(
     if quantity == "energy" and looks_cumulative(values, seconds):
         quantity = "meter"
         report.add(
-            "cumulative", 1, "数值一直递增，按电表累计示数处理", "values only ever rise: read as cumulative meter readings"
+            "cumulative",
+            1,
+            "数值一直递增，按电表累计示数处理",
+            "values only ever rise: read as cumulative meter readings",
         )
     if quantity == "power" and looks_cumulative(values, seconds):
         raise WrongUnit(
             raw.name,
             unit=raw.unit,
-            reason=("数值一直递增，像电表示数（meter_kWh）", "values only ever rise, like readings (meter_kWh)"),
+            reason=(
+                "数值一直递增，像电表示数（meter_kWh）",
+                "values only ever rise, like readings (meter_kWh)",
+            ),
         )
     step_min = _grid_step(native_s, share, quantity, raw.name)
     if quantity == "meter":
@@ -115,7 +136,9 @@ def _localise(seconds: np.ndarray, zone: ZoneInfo, report: QualityReport) -> np.
         return seconds
     edges = np.array([seconds.min(), seconds.max()])
     probe = pd.date_range(
-        pd.Timestamp(int(edges[0]), unit="s"), pd.Timestamp(int(edges[1]), unit="s") + pd.Timedelta(days=1), freq="1D"
+        pd.Timestamp(int(edges[0]), unit="s"),
+        pd.Timestamp(int(edges[1]), unit="s") + pd.Timedelta(days=1),
+        freq="1D",
     ).tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
     offsets = np.array([stamp.utcoffset().total_seconds() for stamp in probe], dtype=np.int64)
     if len(np.unique(offsets)) == 1:
@@ -158,7 +181,12 @@ def _drop_future(
             first=str(pd.Timestamp(int(seconds.min()), unit="s"))[:16],
         )
     if late.any():
-        report.add("future", int(late.sum()), "{n} 条记录的时间在未来，已略去", "{n} rows lie in the future and were left out")
+        report.add(
+            "future",
+            int(late.sum()),
+            "{n} 条记录的时间在未来，已略去",
+            "{n} rows lie in the future and were left out",
+        )
         keep = ~late
         return seconds[keep], values[keep], warmth[keep] if warmth is not None else None
     return seconds, values, warmth
@@ -169,7 +197,12 @@ def _sort_unique(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     steps = np.diff(seconds)
     if (steps < 0).any():
-        report.add("unsorted", int((steps < 0).sum()), "{n} 处时间次序颠倒，已排序", "{n} places were out of order; sorted")
+        report.add(
+            "unsorted",
+            int((steps < 0).sum()),
+            "{n} 处时间次序颠倒，已排序",
+            "{n} places were out of order; sorted",
+        )
         order = np.argsort(seconds, kind="stable")
         seconds, values = seconds[order], values[order]
         warmth = warmth[order] if warmth is not None else None
@@ -184,7 +217,10 @@ def _sort_unique(
     differing = int((spread > 1e-9).sum())
     report.add("duplicates", int((steps == 0).sum()), "{n} 条重复时间的记录", "{n} rows repeat a time")
     report.add(
-        "conflicts", differing, "其中 {n} 个时间的数值互相矛盾，取平均", "{n} of these times have differing values; averaged"
+        "conflicts",
+        differing,
+        "其中 {n} 个时间的数值互相矛盾，取平均",
+        "{n} of these times have differing values; averaged",
     )
     mean = groups.mean()
     return (
@@ -205,7 +241,9 @@ def _grid_step(native_s: int, share: float, quantity: str, name: str) -> int:
     if quantity == "energy" and share < 0.9:
         raise IrregularStep(name, share=f"{share:.0%}")
     for step in _STEPS_MIN:
-        if step * 60 >= native_s and (step * 60 % native_s == 0 or share < 0.9 or native_s < 300 or quantity == "meter"):
+        if step * 60 >= native_s and (
+            step * 60 % native_s == 0 or share < 0.9 or native_s < 300 or quantity == "meter"
+        ):
             return step
     raise BadStep(name, step=f"{native_s / 86400:.1f} d", needed="1 d", purpose=("分析", "analysis"))
 
@@ -217,7 +255,9 @@ def _check_sign(kw: np.ndarray, net: bool, name: str, report: QualityReport) -> 
     share = negative.sum() / max(1, np.isfinite(kw).sum())
     if share > 0.01:
         raise NegativeValues(name, share=f"{share:.1%}")
-    report.add("negative", int(negative.sum()), "{n} 个负值，按缺失处理", "{n} negative values count as missing")
+    report.add(
+        "negative", int(negative.sum()), "{n} 个负值，按缺失处理", "{n} negative values count as missing"
+    )
     return np.where(negative, np.nan, kw)
 
 
@@ -229,7 +269,10 @@ def _drop_sentinels(kw: np.ndarray, report: QualityReport) -> np.ndarray:
     if limit <= 0 or not wild.any():
         return kw
     report.add(
-        "sentinels", int(wild.sum()), "{n} 个值大得不可能（如 65535），按缺失处理", "{n} impossible values (such as 65535) count as missing"
+        "sentinels",
+        int(wild.sum()),
+        "{n} 个值大得不可能（如 65535），按缺失处理",
+        "{n} impossible values (such as 65535) count as missing",
     )
     return np.where(wild, np.nan, kw)
 
@@ -244,7 +287,11 @@ def _bucket(
 ) -> tuple[int, np.ndarray]:
     """Average samples into steps; a step with less than half of its samples stays unknown."""
     width = step_min * 60
-    phase = int(np.bincount((seconds[:10000] % width) // 60, minlength=1).argmax()) * 60 if native_s >= width else 0
+    phase = (
+        int(np.bincount((seconds[:10000] % width) // 60, minlength=1).argmax()) * 60
+        if native_s >= width
+        else 0
+    )
     first = int((seconds[0] - phase) // width * width + phase) if start is None else start
     slot = (seconds - first) // width
     inside = (slot >= 0) & np.isfinite(kw)
@@ -278,7 +325,9 @@ def _fill(
         elif length <= _LONG_GAP_DAYS * day:
             where = np.arange(begin, end)
             shifts = [where + k * 7 * day for k in (-3, -2, -1, 1, 2, 3)]
-            near = [np.where((s >= 0) & (s < len(kw)), kw[np.clip(s, 0, len(kw) - 1)], np.nan) for s in shifts]
+            near = [
+                np.where((s >= 0) & (s < len(kw)), kw[np.clip(s, 0, len(kw) - 1)], np.nan) for s in shifts
+            ]
             table = np.stack(near)
             known = np.isfinite(table).any(axis=0)
             out[where[known]] = np.nanmedian(table[:, known], axis=0)
@@ -286,8 +335,32 @@ def _fill(
             tally["left"] += int((~known).sum())
         else:
             tally["left"] += length
-    first, last = index[spans[0][0]].strftime("%Y-%m-%d %H:%M"), index[spans[-1][1] - 1].strftime("%Y-%m-%d %H:%M")
-    report.add("gap_short", tally["short"], "{n} 个缺失时段（不超过 2 小时）按直线补上", "{n} missing steps (gaps up to 2 h) were interpolated", first, last)
-    report.add("gap_week", tally["week"], "{n} 个缺失时段按前后几周同一时刻的中位数补上", "{n} missing steps were filled with the median of the same time in nearby weeks", first, last)
-    report.add("gap_left", tally["left"], "{n} 个缺失时段没有依据可补，保持缺失", "{n} missing steps could not be filled honestly and stay missing", first, last)
+    first, last = (
+        index[spans[0][0]].strftime("%Y-%m-%d %H:%M"),
+        index[spans[-1][1] - 1].strftime("%Y-%m-%d %H:%M"),
+    )
+    report.add(
+        "gap_short",
+        tally["short"],
+        "{n} 个缺失时段（不超过 2 小时）按直线补上",
+        "{n} missing steps (gaps up to 2 h) were interpolated",
+        first,
+        last,
+    )
+    report.add(
+        "gap_week",
+        tally["week"],
+        "{n} 个缺失时段按前后几周同一时刻的中位数补上",
+        "{n} missing steps were filled with the median of the same time in nearby weeks",
+        first,
+        last,
+    )
+    report.add(
+        "gap_left",
+        tally["left"],
+        "{n} 个缺失时段没有依据可补，保持缺失",
+        "{n} missing steps could not be filled honestly and stay missing",
+        first,
+        last,
+    )
     return out, missing & np.isfinite(out)

@@ -15,7 +15,16 @@ from actions.energy.advice import Proof, Saving, find_savings, verify
 from actions.energy.anomalies import Finding, find_anomalies
 from actions.energy.errors import EnergyError
 from actions.energy.forecast import Forecast, forecast
-from actions.energy.phrases import FINDINGS, MODELS, amount, energy, finding_text, number, proof_text, saving_text
+from actions.energy.phrases import (
+    FINDINGS,
+    MODELS,
+    amount,
+    energy,
+    finding_text,
+    number,
+    proof_text,
+    saving_text,
+)
 from actions.energy.profile import Profile, fit_profile
 from actions.energy.rolling import Plan
 from actions.energy.series import LoadSeries
@@ -98,7 +107,9 @@ def analyse(
     try:
         report.profile = fit_profile(series, country)
         report.findings = find_anomalies(series, tariff, country, report.profile)
-        report.savings = find_savings(series, report.profile, report.findings, tariff, co2_kg_per_kwh, None, country)
+        report.savings = find_savings(
+            series, report.profile, report.findings, tariff, co2_kg_per_kwh, None, country
+        )
     except EnergyError as error:
         report.problems.append(error)
     try:
@@ -140,7 +151,10 @@ def to_html(report: Report, language: str, now: datetime) -> str:
         step=series.step_min,
         unit=series.quality.unit,
         coverage=f"{series.quality.coverage:.1%}",
-        notes=[note.text(language) + (f" [{note.first} – {note.last}]" if note.first else "") for note in series.quality.notes],
+        notes=[
+            note.text(language) + (f" [{note.first} – {note.last}]" if note.first else "")
+            for note in series.quality.notes
+        ],
         findings=_findings(report, language),
         forecast=_forecast(report, language),
         savings=[saving_text(item, language, tariff.currency) for item in report.savings],
@@ -164,11 +178,19 @@ def _overview(report: Report, language: str) -> list[str]:
     if len(frame) > 3 * 7 * series.per_day:
         daily = frame.resample("1D").mean()
         usual = daily["usual"].to_numpy() if "usual" in daily else None
-        images.append(charts.load_chart(pd.DatetimeIndex(daily.index), daily["kw"].to_numpy(), usual, title, language))
+        images.append(
+            charts.load_chart(pd.DatetimeIndex(daily.index), daily["kw"].to_numpy(), usual, title, language)
+        )
     last = frame.iloc[-14 * series.per_day :]
     usual = last["usual"].to_numpy() if "usual" in last else None
-    marks = [(max(f.start, last.index[0]), f.end) for f in report.findings if f.end > last.index[0] and f.kind not in ("level_shift", "night_base_load")]
-    images.append(charts.load_chart(pd.DatetimeIndex(last.index), last["kw"].to_numpy(), usual, title, language, marks))
+    marks = [
+        (max(f.start, last.index[0]), f.end)
+        for f in report.findings
+        if f.end > last.index[0] and f.kind not in ("level_shift", "night_base_load")
+    ]
+    images.append(
+        charts.load_chart(pd.DatetimeIndex(last.index), last["kw"].to_numpy(), usual, title, language, marks)
+    )
     return [_inline(image) for image in images]
 
 
@@ -185,7 +207,12 @@ def _findings(report: Report, language: str) -> list[dict[str, str]]:
             low, high = (int(series.index.searchsorted(s)) for s in (finding.start - margin, end + margin))
             title = FINDINGS[finding.kind][0 if charts.labels_language(language) == "zh" else 1]
             png = charts.load_chart(
-                series.index[low:high], series.power_kw[low:high], profile.expected_kw[low:high], title, language, [(finding.start, end)]
+                series.index[low:high],
+                series.power_kw[low:high],
+                profile.expected_kw[low:high],
+                title,
+                language,
+                [(finding.start, end)],
             )
             image = _inline(png)
         out.append({"text": finding_text(finding, language, report.tariff.currency), "image": image})
@@ -201,7 +228,10 @@ def _forecast(report: Report, language: str) -> dict[str, object] | None:
     for name, score in made.scores.items():
         cells = [MODELS[name][0 if zh else 1] + (" ✓" if name == made.model else ""), number(score.mae_kw)]
         cells += ["–" if v is None else f"{v:.1%}" for v in (score.wape,)]
-        cells += ["–" if score.mase is None else f"{score.mase:.2f}", "–" if score.mape is None else f"{score.mape:.1%}"]
+        cells += [
+            "–" if score.mase is None else f"{score.mase:.2f}",
+            "–" if score.mape is None else f"{score.mape:.1%}",
+        ]
         cells.append("–" if score.pinball_kw is None else number(score.pinball_kw))
         rows.append(cells)
     top = int(np.argmax(made.p50_kw))

@@ -42,7 +42,11 @@ class Plan:
 
 
 def make_plan(
-    forecast: Forecast, tariff: Tariff, plant: Plant, pv_kw: np.ndarray | None = None, peak_so_far_kw: float = 0.0
+    forecast: Forecast,
+    tariff: Tariff,
+    plant: Plant,
+    pv_kw: np.ndarray | None = None,
+    peak_so_far_kw: float = 0.0,
 ) -> Plan:
     """Plan energy on p50 but the peak and the import limit on p90, and say what the plan is worth under both.
 
@@ -102,7 +106,10 @@ def roll(
         grid[begin : begin + per_day] = actual_kw[begin : begin + per_day] + run
         hours = (index[1] - index[0]).total_seconds() / 3600
         soc = battery.soc_start * battery.capacity_kwh + hours * float(
-            (np.maximum(run, 0) * battery.charge_efficiency + np.minimum(run, 0) / battery.discharge_efficiency).sum()
+            (
+                np.maximum(run, 0) * battery.charge_efficiency
+                + np.minimum(run, 0) / battery.discharge_efficiency
+            ).sum()
         )
         share = float(np.clip(soc / battery.capacity_kwh, battery.soc_min, battery.soc_max))
         battery = replace(battery, soc_start=share, soc_end=plant.battery.end_share)

@@ -29,7 +29,7 @@ from actions.energy.rolling import Plan, make_plan
 from actions.energy.series import LoadSeries
 from actions.energy.settings import EnergySection
 from actions.energy.site import Building, Site, load_site
-from city.settings import Settings
+from city.settings import Settings, module_section
 
 T = TypeVar("T")
 _ANALYSED_DAYS = 400
@@ -58,7 +58,9 @@ class EnergyService:
     Safe to use from several threads; results are kept until the meter is due to be read again.
     """
 
-    def __init__(self, site: Site, section: EnergySection, data_dir: Path, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self, site: Site, section: EnergySection, data_dir: Path, clock: Callable[[], datetime] | None = None
+    ) -> None:
         self.site, self.section, self.data_dir = site, section, data_dir
         self.zone = ZoneInfo(site.zone)
         self._clock = clock or (lambda: datetime.now(self.zone))
@@ -68,7 +70,7 @@ class EnergyService:
     @classmethod
     def load(cls, settings: Settings, section: EnergySection | None = None) -> EnergyService:
         """Read the site file named in `city.yml`; raises `EnergyError` when it is wrong."""
-        section = section or getattr(settings, "energy", None) or EnergySection()
+        section = section or module_section(settings, "energy", EnergySection) or EnergySection()
         site = load_site(settings.path(section.site), settings.city.time_zone)
         return cls(site, section, settings.data)
 
@@ -94,7 +96,11 @@ class EnergyService:
         """Return the building that a text names, the longest name first, or `None`."""
         low = text.lower()
         names = sorted(
-            ((name.lower(), building) for building in self.site.buildings for name in (building.zh, building.en, *building.aliases, building.id.replace("_", " "))),
+            (
+                (name.lower(), building)
+                for building in self.site.buildings
+                for name in (building.zh, building.en, *building.aliases, building.id.replace("_", " "))
+            ),
             key=lambda item: -len(item[0]),
         )
         for name, building in names:
@@ -114,7 +120,10 @@ class EnergyService:
         """Return the error for a building without a meter."""
         return UnknownBuilding(
             name=name,
-            known=("、".join(b.zh for b in self.site.buildings), ", ".join(b.en for b in self.site.buildings)),
+            known=(
+                "、".join(b.zh for b in self.site.buildings),
+                ", ".join(b.en for b in self.site.buildings),
+            ),
         )
 
     def series(self, building: Building) -> LoadSeries:
@@ -145,8 +154,13 @@ class EnergyService:
         """Return ranked savings; raises `EnergyError`."""
         found = self.analysis(building)
         return find_savings(
-            found.series, found.profile, found.findings, self.site.tariff, self.section.co2_kg_per_kwh,
-            building.open_h, self.section.country,
+            found.series,
+            found.profile,
+            found.findings,
+            self.site.tariff,
+            self.section.co2_kg_per_kwh,
+            building.open_h,
+            self.section.country,
         )
 
     def forecast(self, building: Building, hours: int) -> Forecast:
@@ -174,17 +188,29 @@ class EnergyService:
         Raises:
             EnergyError.
         """
-        tomorrow = pd.Timestamp(datetime.combine(self.now.date() + timedelta(days=1), datetime.min.time(), self.zone))
+        tomorrow = pd.Timestamp(
+            datetime.combine(self.now.date() + timedelta(days=1), datetime.min.time(), self.zone)
+        )
         longer = self.forecast(building, hours + 24)
         keep = np.asarray((longer.index >= tomorrow) & (longer.index < tomorrow + pd.Timedelta(hours=hours)))
         day = replace(
-            longer, index=longer.index[keep], p10_kw=longer.p10_kw[keep], p50_kw=longer.p50_kw[keep], p90_kw=longer.p90_kw[keep]
+            longer,
+            index=longer.index[keep],
+            p10_kw=longer.p10_kw[keep],
+            p50_kw=longer.p50_kw[keep],
+            p90_kw=longer.p90_kw[keep],
         )
         pv = np.zeros(len(day.index))
         if building.pv_kwp and building.source.startswith("demo:"):
             yields = {d: sunshine(d) for d in {stamp.date() for stamp in day.index}}
-            pv = building.pv_kwp * np.array([yields[s.date()][s.hour * 4 + s.minute // 15] for s in day.index])
-        plant = Plant(building.battery, import_limit_kw=building.import_limit_kw, export_limit_kw=building.export_limit_kw)
+            pv = building.pv_kwp * np.array(
+                [yields[s.date()][s.hour * 4 + s.minute // 15] for s in day.index]
+            )
+        plant = Plant(
+            building.battery,
+            import_limit_kw=building.import_limit_kw,
+            export_limit_kw=building.export_limit_kw,
+        )
         series = self.series(building)
         month = series.between(tomorrow.replace(day=1), tomorrow)
         peak = float(np.nanmax(month.power_kw, initial=0.0)) if len(month) else 0.0
@@ -199,7 +225,9 @@ class EnergyService:
             if self.site.outages:
                 from actions.energy.ngsi import fetch
 
-                return read_outages(fetch(self.site.outages).decode("utf-8-sig"), self.zone, self.site.outages, self.now)
+                return read_outages(
+                    fetch(self.site.outages).decode("utf-8-sig"), self.zone, self.site.outages, self.now
+                )
             return []
 
         return self._keep(("outages", self.now.strftime("%Y%m%d")), make)

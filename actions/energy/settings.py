@@ -31,5 +31,7 @@ class EnergySection(BaseModel):
         from actions.energy.calendars import known_country
 
         if not known_country(value):
-            raise ValueError(f"{value!r} is no country whose holidays are known; use a code such as CN, or leave it empty")
+            raise ValueError(
+                f"{value!r} is no country whose holidays are known; use a code such as CN, or leave it empty"
+            )
         return value

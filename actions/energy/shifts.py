@@ -50,7 +50,9 @@ def find_shifts(series: LoadSeries, layout: DayTable, doubtful: np.ndarray) -> l
     day_kw, night_kw = row_mean(table, 0.7), row_mean(table[:, night], 0.7)
     if series.temperature_c is not None:
         day_t = row_mean(layout.pivot(series.temperature_c), 0.7)
-        day_kw, night_kw = (level - _temperature_part(layout.kinds, level, day_t) for level in (day_kw, night_kw))
+        day_kw, night_kw = (
+            level - _temperature_part(layout.kinds, level, day_t) for level in (day_kw, night_kw)
+        )
     steps = _steps(day_kw, layout.kinds)
     for at, end, before, after, score in steps:
         out.append(_shift("level_shift", series, layout, at, end, before, after, 24.0, score))
@@ -164,6 +166,13 @@ def _shift(
     start = layout.days[at].tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
     last = layout.days[end - 1] + pd.Timedelta(days=1)
     return Shift(
-        kind, start, last.tz_localize(zone, ambiguous=True, nonexistent="shift_forward"),
-        before, after, end - at, hours_per_day, score, at,
+        kind,
+        start,
+        last.tz_localize(zone, ambiguous=True, nonexistent="shift_forward"),
+        before,
+        after,
+        end - at,
+        hours_per_day,
+        score,
+        at,
     )

@@ -83,18 +83,26 @@ def load_site(path: Path | str, zone: str) -> Site:
     names: dict[str, str] = {}
     for building in buildings:
         if building.id in names:
-            raise BadSite(str(path), key=f"buildings.{building.id}", reason=("编号重复", "the id is used twice"))
+            raise BadSite(
+                str(path), key=f"buildings.{building.id}", reason=("编号重复", "the id is used twice")
+            )
         names[building.id] = building.zh
     tiers = tuple(
-        Tier(float(row["up_to_kwh_per_year"] or "inf"), float(row["price"])) for row in data.get("residential_tiers") or ()
+        Tier(float(row["up_to_kwh_per_year"] or "inf"), float(row["price"]))
+        for row in data.get("residential_tiers") or ()
     )
     outages: Path | str = str(data.get("outages") or "")
     if outages and not str(outages).startswith(("http://", "https://", "demo")):
         outages = path.parent / str(outages)
     source = data.get("source") or {}
     return Site(
-        buildings, Tariff.from_dict(data.get("tariff") or {}), tiers, outages, zone,
-        str(source.get("zh", "")), str(source.get("en", "")),
+        buildings,
+        Tariff.from_dict(data.get("tariff") or {}),
+        tiers,
+        outages,
+        zone,
+        str(source.get("zh", "")),
+        str(source.get("en", "")),
     )
 
 

@@ -47,7 +47,9 @@ def parse_stamps(
         AmbiguousDates, MixedTimeZones.
     """
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return Stamps(_seconds(values.dt.tz_convert("UTC").dt.tz_localize(None)), True, int(values.isna().sum()))
+        return Stamps(
+            _seconds(values.dt.tz_convert("UTC").dt.tz_localize(None)), True, int(values.isna().sum())
+        )
     if values.dtype.kind == "M":
         return Stamps(_seconds(values), False, int(values.isna().sum()))
     text = values.astype("string").str.strip()
@@ -87,7 +89,7 @@ def _calendar(
         aware is not None and filled.any() and bool(looks_aware.any()) != aware
     ):
         parses = pd.to_datetime(text[filled & ~looks_aware], errors="coerce", format="mixed")
-        if aware is not None and bool(looks_aware.any()) != aware or parses.notna().any():
+        if (aware is not None and bool(looks_aware.any()) != aware) or parses.notna().any():
             aware_text = str(text[looks_aware].iloc[0]) if looks_aware.any() else "…+08:00"
             naive = parses.dropna()
             raise MixedTimeZones(
@@ -153,7 +155,11 @@ def looks_like_time(values: list[str]) -> bool:
     """Return whether most of a few cells read as moments."""
     cells = [value.strip() for value in values if value.strip()]
     hits = sum(
-        bool(_YEAR_FIRST.match(c) or _SLASHED.match(c) or re.fullmatch(r"(1\d{9}|1\d{12}|[12]\d{11}|[12]\d{13})", c))
+        bool(
+            _YEAR_FIRST.match(c)
+            or _SLASHED.match(c)
+            or re.fullmatch(r"(1\d{9}|1\d{12}|[12]\d{11}|[12]\d{13})", c)
+        )
         for c in cells
     )
     return bool(cells) and hits * 10 >= len(cells) * 8

@@ -76,17 +76,31 @@ class Tariff:
         """Build a tariff from its YAML form (see `actions/energy/demo/site.yml`); raises `BadTariff`."""
         if not isinstance(data, Mapping):
             raise BadTariff(field="tariff", reason=("应为键值结构", "it must hold keys"))
-        known = {"name", "currency", "country", "export_price", "demand_charge_per_kw_month", "periods", "price"}
+        known = {
+            "name",
+            "currency",
+            "country",
+            "export_price",
+            "demand_charge_per_kw_month",
+            "periods",
+            "price",
+        }
         for key in data:
             if key not in known:
-                raise BadTariff(field=str(key), reason=("不认识的键", f"unknown key; known: {', '.join(sorted(known))}"))
-        rows = data.get("periods") or ([{"name": "flat", "price": data["price"], "hours": "00:00-24:00"}] if "price" in data else [])
+                raise BadTariff(
+                    field=str(key), reason=("不认识的键", f"unknown key; known: {', '.join(sorted(known))}")
+                )
+        rows = data.get("periods") or (
+            [{"name": "flat", "price": data["price"], "hours": "00:00-24:00"}] if "price" in data else []
+        )
         if not isinstance(rows, Sequence) or not rows:
             raise BadTariff(field="periods", reason=("缺少分时电价", "no time-of-use period is given"))
         tariff = cls(
             tuple(_period(row) for row in rows),
             export_price=_number(data.get("export_price", 0.0), "export_price"),
-            demand_charge_per_kw_month=_number(data.get("demand_charge_per_kw_month", 0.0), "demand_charge_per_kw_month"),
+            demand_charge_per_kw_month=_number(
+                data.get("demand_charge_per_kw_month", 0.0), "demand_charge_per_kw_month"
+            ),
             currency=str(data.get("currency", "CNY")),
             country=str(data.get("country", "CN")),
             name=str(data.get("name", "")),
@@ -111,13 +125,22 @@ class Tariff:
         """Raise `BadTariff` unless every minute of every kind of day has exactly one possible price."""
         for period in self.periods:
             if not math.isfinite(period.price) or abs(period.price) > _HIGHEST_PRICE:
-                raise BadTariff(field=f"{period.name}.price", reason=(f"{period.price} 不是合理的单价", f"{period.price} is no price per kWh"))
+                raise BadTariff(
+                    field=f"{period.name}.price",
+                    reason=(f"{period.price} 不是合理的单价", f"{period.price} is no price per kWh"),
+                )
         if not math.isfinite(self.export_price) or abs(self.export_price) > _HIGHEST_PRICE:
-            raise BadTariff(field="export_price", reason=(f"{self.export_price} 不是合理的单价", f"{self.export_price} is no price per kWh"))
+            raise BadTariff(
+                field="export_price",
+                reason=(f"{self.export_price} 不是合理的单价", f"{self.export_price} is no price per kWh"),
+            )
         if not 0 <= self.demand_charge_per_kw_month <= 10_000:
             raise BadTariff(
                 field="demand_charge_per_kw_month",
-                reason=(f"{self.demand_charge_per_kw_month} 不在 0 到 10000 之间", f"{self.demand_charge_per_kw_month} is outside 0 to 10000"),
+                reason=(
+                    f"{self.demand_charge_per_kw_month} 不在 0 到 10000 之间",
+                    f"{self.demand_charge_per_kw_month} is outside 0 to 10000",
+                ),
             )
         for month in range(1, 13):
             for off in (False, True):
@@ -127,7 +150,9 @@ class Tariff:
                     clock = f"{minute // 60:02d}:{minute % 60:02d}"
                     zh = "没有电价" if count[minute] == 0 else "有不止一个电价"
                     en = "has no price" if count[minute] == 0 else "has more than one price"
-                    raise BadTariff(field="periods", reason=(f"{month} 月 {clock} {zh}", f"{clock} in month {month} {en}"))
+                    raise BadTariff(
+                        field="periods", reason=(f"{month} 月 {clock} {zh}", f"{clock} in month {month} {en}")
+                    )
 
     def _cover(self, month: int, off: bool) -> np.ndarray:
         count = np.zeros(1440, dtype=int)
@@ -196,22 +221,32 @@ def months(index: pd.DatetimeIndex) -> list[np.ndarray]:
 
 def _period(row: Any) -> Period:
     if not isinstance(row, Mapping) or "price" not in row or "hours" not in row:
-        raise BadTariff(field="periods", reason=("每项需要 name、price、hours", "each needs name, price and hours"))
+        raise BadTariff(
+            field="periods", reason=("每项需要 name、price、hours", "each needs name, price and hours")
+        )
     name = str(row.get("name", "period"))
     hours = row["hours"] if isinstance(row["hours"], (list, tuple)) else [row["hours"]]
     minutes: list[tuple[int, int]] = []
     for text in hours:
         found = _HOURS.fullmatch(str(text).strip())
         if found is None:
-            raise BadTariff(field=f"{name}.hours", reason=(f"{text!r} 应写成 08:00-12:00", f"{text!r} must be written as 08:00-12:00"))
+            raise BadTariff(
+                field=f"{name}.hours",
+                reason=(f"{text!r} 应写成 08:00-12:00", f"{text!r} must be written as 08:00-12:00"),
+            )
         begin, end = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
         if begin >= 1440 or end > 1440 or int(found[2]) > 59 or int(found[4]) > 59 or begin == end:
-            raise BadTariff(field=f"{name}.hours", reason=(f"{text} 不是一天内的时段", f"{text} is no span of a day"))
+            raise BadTariff(
+                field=f"{name}.hours", reason=(f"{text} 不是一天内的时段", f"{text} is no span of a day")
+            )
         minutes += [(begin, end)] if begin < end else [(begin, 1440), (0, end)]
     minutes = [span for span in minutes if span[0] < span[1]]
     days = str(row.get("days", "all"))
     if days not in _DAYS:
-        raise BadTariff(field=f"{name}.days", reason=(f"{days!r} 应为 all、workday 或 off", f"{days!r} must be all, workday or off"))
+        raise BadTariff(
+            field=f"{name}.days",
+            reason=(f"{days!r} 应为 all、workday 或 off", f"{days!r} must be all, workday or off"),
+        )
     chosen = frozenset(int(month) for month in row.get("months") or range(1, 13))
     if not chosen <= set(range(1, 13)):
         raise BadTariff(field=f"{name}.months", reason=("月份应为 1 到 12", "months run from 1 to 12"))

@@ -14,7 +14,9 @@ _SCALE = {"w": 0.001, "kw": 1.0, "mw": 1000.0, "gw": 1e6}
 _NGSI = {"WTT": "W", "KWT": "kW", "MAW": "MW", "WHR": "Wh", "KWH": "kWh", "MWH": "MWh", "GWH": "GWh"}
 _ENERGY_WORD = re.compile(r"energy|consum|usage|electric|用电量|电量|能耗|耗电", re.IGNORECASE)
 _LOAD_WORD = re.compile(r"power|load|demand|功率|负荷|用电", re.IGNORECASE)
-_METER_WORD = re.compile(r"meter|reading|register|cumul|total_?(kwh|energy)|示数|读数|表底|累计", re.IGNORECASE)
+_METER_WORD = re.compile(
+    r"meter|reading|register|cumul|total_?(kwh|energy)|示数|读数|表底|累计", re.IGNORECASE
+)
 _UNIT_IN_NAME = re.compile(r"(?<![a-zA-Z])([kKmMgG]?[wW][hH]?)(?![a-zA-Z])|(千瓦时|千瓦|兆瓦时|兆瓦|度)")
 _ZH = {"千瓦时": "kWh", "千瓦": "kW", "兆瓦时": "MWh", "兆瓦": "MW", "度": "kWh"}
 _OTHER = re.compile(

@@ -78,6 +78,11 @@ class FlowModel:
                 f"历史数据只有 {series.notna().sum()} 个时段，至少需要两周。",
                 f"only {series.notna().sum()} intervals of history; at least two weeks are needed",
             )
+        self._band = self._errors(series, week)
+        self._fit(series)
+        return self
+
+    def _fit(self, series: pd.Series) -> None:
         frame = pd.DataFrame({"v": series.to_numpy(), "slot": _slots(series.index, self.minutes)})
         frame["dow"] = np.asarray(series.index.dayofweek)
         own = frame.groupby(["dow", "slot"])["v"].mean().unstack()
@@ -90,23 +95,32 @@ class FlowModel:
         base = self.base(series.index)
         self._scale = float(max(np.nanmean(base), 1e-6))
         self._deviations = (series - base).dropna()
-        if self.method != "base":
-            x, y = self._training(series)
-            self._model = (
-                Ridge(alpha=3.0)
-                if self.method == "ridge"
-                else HistGradientBoostingRegressor(max_iter=60, max_depth=4, learning_rate=0.1)
-            )
-            cut = int(len(y) * 0.8)
-            # One thread: OpenMP threads that spin on a busy machine make boosting a hundred times slower.
-            with threadpool_limits(limits=1):
-                self._model.fit(x[:cut], y[:cut])
-                rest = y[cut:] - self._model.predict(x[cut:])
-                self._model.fit(x, y)
+        if self.method == "base":
+            return
+        x, y = self._training(series)
+        self._model = (
+            Ridge(alpha=3.0)
+            if self.method == "ridge"
+            else HistGradientBoostingRegressor(max_iter=60, max_depth=4, learning_rate=0.1)
+        )
+        # One thread: OpenMP threads that spin on a busy machine make boosting a hundred times slower.
+        with threadpool_limits(limits=1):
+            self._model.fit(x, y)
+
+    def _errors(self, series: pd.Series, week: int) -> tuple[float, float]:
+        """Return the band of relative errors over the last fifth, forecast by a model that has not seen it."""
+        cut = max(int(len(series) * 0.8), min(2 * week, len(series) - week // 2))
+        inner = FlowModel(self.method, self.minutes, self.horizon)
+        inner._fit(series.iloc[:cut])
+        tail = series.iloc[cut - max(LAGS) :]
+        if self.method == "base":
+            rest = ((tail - inner.base(tail.index)) / inner._relative(tail.index)).to_numpy()
         else:
-            rest = (self._deviations / self._relative(self._deviations.index)).to_numpy()
-        self._band = (float(np.quantile(rest, 0.1)), float(np.quantile(rest, 0.9)))
-        return self
+            x, y = inner._training(tail)
+            with threadpool_limits(limits=1):
+                rest = y - inner._model.predict(x)
+        low, high = np.nanquantile(rest, [0.1, 0.9])
+        return min(float(low), 0.0), max(float(high), 0.0)
 
     def base(self, index: pd.DatetimeIndex) -> pd.Series:
         """Return the seasonal base: the mean of the day's own pattern and that of all workdays or all weekends."""

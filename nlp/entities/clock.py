@@ -59,7 +59,10 @@ def _within(days: Interval | None, clock: str | None, part: str | None, now: dat
 
 def _days(fields: list[str], now: datetime) -> Interval | None:
     today = _midnight(now)
-    values = dict(match.groups() for field in fields if (match := re.fullmatch(r"([a-z]+)([=+-].*)?", field)))
+    values: dict[str, str] = {}
+    for field in fields:
+        if match := re.fullmatch(r"([a-z]+)([=+-].*)?", field):
+            values[match[1]] = match[2] or ""
     if "day" in values:
         return _day(today + timedelta(days=_number(values["day"])))
     monday = today - timedelta(days=today.weekday())

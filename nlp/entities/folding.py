@@ -42,7 +42,9 @@ def compact(text: str) -> Compact:
             chars.append(folded)
             at.append(index)
     glued = [
-        position + 1 < len(at) and at[position + 1] == at[position] + 1 and _one_word(chars[position], chars[position + 1])
+        position + 1 < len(at)
+        and at[position + 1] == at[position] + 1
+        and _one_word(chars[position], chars[position + 1])
         for position in range(len(at))
     ]
     opens = tuple(position == 0 or not glued[position - 1] for position in range(len(at)))

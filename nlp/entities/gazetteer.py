@@ -92,7 +92,9 @@ class Gazetteer:
             text = path.read_text(encoding="utf-8-sig")
             rows = json.loads(text) if path.suffix == ".json" else list(csv.DictReader(text.splitlines()))
         except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
-            raise GazetteerFileError(f"{path}: cannot be read ({error}); save it as UTF-8 CSV or JSON") from None
+            raise GazetteerFileError(
+                f"{path}: cannot be read ({error}); save it as UTF-8 CSV or JSON"
+            ) from None
         return cls(_entry(row, path, number) for number, row in enumerate(rows, 2))
 
     def find(self, prepared: str) -> list[Match]:

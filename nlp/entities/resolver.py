@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,10 @@ _BREAK = re.compile(r"[，。？！；,?!;\n]")
 _LONGEST_HAN = 16
 _SURE_RULE, _WEAK_RULE = 0.95, 0.5
 _BETWEEN = re.compile(r"\s*(?:口?\s*(?:和|与|跟|及|、|/|-)?|and|&|at|/)\s*")
-_CROSSING = re.compile(r"(?:的)?(?:交叉路口|交叉口|交汇处|交界处|十字路口|路口|口)|\s*(?:intersection|junction|crossing|crossroads)", re.I)
+_CROSSING = re.compile(
+    r"(?:的)?(?:交叉路口|交叉口|交汇处|交界处|十字路口|路口|口)|\s*(?:intersection|junction|crossing|crossroads)",
+    re.I,
+)
 _AGREED, _ALONE = 0.97, 0.75
 
 
@@ -69,7 +73,7 @@ class Resolver:
     ) -> list[Entity]:
         """Two known streets side by side are a crossing when the words or the model say so."""
         found = []
-        for first, second in zip(names, names[1:]):
+        for first, second in itertools.pairwise(names):
             a, b = first.of("street"), second.of("street")
             if a is None or b is None or not _BETWEEN.fullmatch(prepared, first.end, second.start):
                 continue
@@ -105,7 +109,9 @@ class Resolver:
     ) -> list[_Candidate]:
         if span.end <= span.start:
             return []
-        same_rule = [r for r in rules if r.entity == span.entity and r.start < span.end and span.start < r.end]
+        same_rule = [
+            r for r in rules if r.entity == span.entity and r.start < span.end and span.start < r.end
+        ]
         if same_rule:
             return []  # the rule's own candidate has the better bounds
         near = [n for n in names if n.start < span.end and span.start < n.end]
@@ -148,7 +154,14 @@ class Resolver:
         surface = text[name.start : name.end]
         confidence = max(model, _AGREED) if model else _ALONE
         found = Entity(
-            entry.entity, entry.name(surface), name.start, name.end, surface, confidence, "gazetteer", entry.id
+            entry.entity,
+            entry.name(surface),
+            name.start,
+            name.end,
+            surface,
+            confidence,
+            "gazetteer",
+            entry.id,
         )
         return _Candidate(found, 2.0 + model)
 

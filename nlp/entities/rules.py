@@ -40,7 +40,8 @@ _LINE = re.compile(
     rf"(?P<metro>(?:地铁|轨道交通?)?\s?(?P<m>\d{{1,2}}|{_CN})\s?号线)"
     rf"|(?<![0-9A-Za-z零一二两三四五六七八九十百第])(?P<bus>(?P<k>[A-Za-z]{{0,2}}\d{{1,4}}|{_CN})\s?路)(?![口灯面边段标牌上])"
     r"|\b(?P<metro_en>(?:metro|subway) (?:line )?(?:no\.? ?|number )?(?P<me>\d{1,2}|one|two|three|four))\b"
-    rf"|\b(?P<bus_en>(?:bus|route|line)(?: (?:no\.?|number))? ?(?P<be>[kK]?\d{{1,4}}|{ENGLISH_NUMBER}))(?![\w:]|\s?(?:minutes?|hours?|days?|people|yuan|[ap]m)\b)"
+    rf"|\b(?P<bus_en>(?:bus|route|line)(?: (?:no\.?|number))? ?(?P<be>[kK]?\d{{1,4}}|{ENGLISH_NUMBER}))"
+    r"(?![\w:]|\s?(?:minutes?|hours?|days?|people|yuan|[ap]m)\b)"
     r"|\b(?:the |number |no\.? ?)(?P<plain>[kK]?\d{1,4})(?= (?:bus|buses|line)\b)",
     re.IGNORECASE,
 )
@@ -80,7 +81,11 @@ def find_lines(text: str) -> Iterator[RuleMatch]:
     for match in _LINE.finditer(text):
         metro = match["m"] or match["me"]
         raw = metro or match["k"] or match["be"] or match["plain"]
-        name = raw.upper() if not raw.isdigit() and raw.isascii() and number(raw) is None else str(number(raw) or "")
+        name = (
+            raw.upper()
+            if not raw.isdigit() and raw.isascii() and number(raw) is None
+            else str(number(raw) or "")
+        )
         if not name or name == "0" or (match["bus"] and _no_line(text, match)):
             continue
         value = f"地铁{name}号线" if metro else f"{name}路"
@@ -92,7 +97,9 @@ def find_lines(text: str) -> Iterator[RuleMatch]:
 
 def line_value(surface: str) -> str | None:
     """Return the Chinese name of a line that is only called by its number ("12", "number 8"), or `None`."""
-    match = re.fullmatch(rf"(?:\D*?\b)?(?P<n>[kK]?\d{{1,4}}|{ENGLISH_NUMBER})", surface.strip(), re.IGNORECASE)
+    match = re.fullmatch(
+        rf"(?:\D*?\b)?(?P<n>[kK]?\d{{1,4}}|{ENGLISH_NUMBER})", surface.strip(), re.IGNORECASE
+    )
     if match is None:
         return None
     value = number(match["n"])
@@ -107,7 +114,9 @@ def _no_line(text: str, match: re.Match[str]) -> bool:
 def find_intersections(text: str) -> Iterator[RuleMatch]:
     """Yield crossings of two named streets, said as such (`…路口`, `corner of … and …`)."""
     for match in _CROSSING.finditer(text):
-        names = [part for part in (match["a"], match["b"], match["c"], match["d"], match["e"], match["f"]) if part]
+        names = [
+            part for part in (match["a"], match["b"], match["c"], match["d"], match["e"], match["f"]) if part
+        ]
         start = match.start("a") if match["a"] else match.start("c") if match["c"] else match.start("e")
         end = match.end() if match["a"] else match.end("d") if match["c"] else match.end("f")
         yield RuleMatch("intersection", start, end, text[start:end], " × ".join(sorted(names)), 0.85)

@@ -32,10 +32,16 @@ _DAYS_ZH = {
 }  # fmt: skip
 _ZH_DAY = r"大前天|前天|昨[天日]|今[天日儿]|当天|明[天日儿](?!白)|后天(?![性])|大后天|[今明昨][早晚](?:上)?"
 _ZH_WEEK = r"(?:上上|上|这|本|(?<!一)下下|下|每)个?(?:周|星期|礼拜)[一二三四五六日天末]?|(?:周|星期|礼拜)[一二三四五六日天末](?!边)"
-_ZH_MONTH = r"(?:上|这|本|下)个?月[底初中]?|(?:\d{4}年)?(?:1[0-2]|0?[1-9]|十[一二]?|[一二三四五六七八九])月(?:份|底|初|中)?(?:\d{1,2}|[一二三四五六七八九十]{1,3})?[日号]?"
+_ZH_MONTH = (
+    r"(?:上|这|本|下)个?月[底初中]?"
+    r"|(?:\d{4}年)?(?:1[0-2]|0?[1-9]|十[一二]?|[一二三四五六七八九])月(?:份|底|初|中)?(?:\d{1,2}|[一二三四五六七八九十]{1,3})?[日号]?"
+)
 _ZH_YEAR = r"[去今明前]年|本年度|年底前?|年初|(?:上|下|后|前)半年|(?:上|这|本|下)一?个?季度|\d{4}年"
 _ZH_QUARTER = r"(?:[去今明]年|\d{4}年)?第?[一二三四]季度"
-_ZH_HOLIDAY = r"国庆(?:节|长假|假期)?|春节|元旦|清明(?:节)?|五一(?:假期)?|劳动节|端午(?:节)?|中秋(?:节)?|[寒暑]假|法定节假日|节假日|工作日|春天|夏天|秋天|冬天"
+_ZH_HOLIDAY = (
+    r"国庆(?:节|长假|假期)?|春节|元旦|清明(?:节)?|五一(?:假期)?|劳动节"
+    r"|端午(?:节)?|中秋(?:节)?|[寒暑]假|法定节假日|节假日|工作日|春天|夏天|秋天|冬天"
+)
 _ZH_PART = r"凌晨|清晨|早晨|早上|上午|中午|下午|傍晚|晚上|夜里|夜间|半夜|深夜|大清早|[早晚]高峰|[上下]班高峰"
 _ZH_CLOCK = rf"{_N}点(?:钟|半|整|[一三]刻|{_N}分?)?|\d{{1,2}}[:：]\d{{2}}"
 _ZH_DATE = rf"(?:{_ZH_QUARTER}|{_ZH_DAY}|{_ZH_WEEK}|{_ZH_MONTH}|{_ZH_YEAR}|{_ZH_HOLIDAY})"
@@ -51,15 +57,16 @@ _ZH = re.compile(
 
 _EN_N = rf"(?:\d{{1,3}}|{ENGLISH_NUMBER}|an?|half an|a few|few|several)"
 _WEEKDAY = r"(?:mon|tues?|wednes|thurs?|fri|satur|sun)days?"
-_MONTHS = (
-    "january february march april may june july august september october november december".split()
-)
+_MONTHS = "january february march april may june july august september october november december".split()
 _EN_MONTH = r"(?:january|february|march|april|june|july|august|september|october|november|december)"
 _EN_HOLIDAY = (
     r"national day|spring festival|chinese new year|new year'?s(?: day)?|(?:winter|summer) (?:holiday|vacation|break)s?"
     r"|public holidays?|labou?r day|mid-autumn festival|dragon boat festival"
 )
-_EN_PART = r"early morning|morning rush(?: hour)?|evening rush(?: hour)?|(?:morning|evening) peak|rush hour|morning|noon|midday|afternoon|evening|midnight|night|middle of the night"
+_EN_PART = (
+    r"early morning|morning rush(?: hour)?|evening rush(?: hour)?|(?:morning|evening) peak"
+    r"|rush hour|morning|noon|midday|afternoon|evening|midnight|night|middle of the night"
+)
 _EN_CLOCK = (
     rf"(?:half past|quarter (?:past|to)) (?:\d{{1,2}}|{ENGLISH_NUMBER})|\d{{1,2}}[:.]\d{{2}} ?(?:[ap]\.?m\b\.?)?"
     r"|\d{1,2} ?(?:[ap]\.?m\b\.?|o'?clock)|noon|midnight"
@@ -83,7 +90,9 @@ _EN = re.compile(
     rf"|(?P<part2>{_EN_PART})|(?P<clock3>{_EN_CLOCK})|(?P<now>{_EN_NOW}))(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
-_GREETING = re.compile(r"good (?:morning|afternoon|evening|night)|周末愉快|[早晚]上好|上午好|下午好|节日?快乐|for now", re.I)
+_GREETING = re.compile(
+    r"good (?:morning|afternoon|evening|night)|周末愉快|[早晚]上好|上午好|下午好|节日?快乐|for now", re.I
+)
 _WEAK = re.compile(r"now|part=\S+|holiday=\S+|year[+-]\d+|month=5|span=past-7d")
 _SPOILED = re.compile(r"[有快早晚多少差][一]点|一点(?!钟|半|[一二三四五\d])")
 
@@ -170,7 +179,9 @@ def _normal_zh(match: re.Match[str]) -> str:
     if match["span"]:
         return _span_zh(match["span"])
     date_text = match["date"] or ""
-    part = _part(match["part"] or match["part2"] or "") or (_part(date_text[1:]) if date_text[:1] in "今明昨" else None)
+    part = _part(match["part"] or match["part2"] or "") or (
+        _part(date_text[1:]) if date_text[:1] in "今明昨" else None
+    )
     clock = match["clock"] or match["clock2"] or match["clock3"]
     return _joined(_date_zh(date_text), part, clock)
 
@@ -194,12 +205,15 @@ def _date_zh(text: str) -> str | None:
         return f"{week} {day}".strip()
     if match := re.match(r"(上|这|本|下)个?月([底初中])?$", text):
         return f"month{ {'上': -1, '下': 1}.get(match[1], 0):+d}"
-    if match := re.match(r"(?:(\d{4})年)?(\d{1,2}|[一二三四五六七八九十]+)月(?:份|底|初|中)?(?:(\d{1,2}|[一二三四五六七八九十]+))?[日号]?$", text):
-        month, day = number(match[2]), number(match[3]) if match[3] else None
+    if match := re.match(
+        r"(?:(\d{4})年)?(\d{1,2}|[一二三四五六七八九十]+)月(?:份|底|初|中)?(?:(\d{1,2}|[一二三四五六七八九十]+))?[日号]?$",
+        text,
+    ):
+        month, day = number(match[2]), number(match[3] or "")
         if month is None:
             return None
-        year = f"year={match[1]} " if match[1] else ""
-        return f"{year}month={month}" + (f" dayofmonth={day}" if day else "")
+        given = f"year={match[1]} " if match[1] else ""
+        return f"{given}month={month}" + (f" dayofmonth={day}" if day else "")
     if text in years:
         return f"year{years[text]:+d}"
     if match := re.match(r"(\d{4})年$", text):
@@ -215,7 +229,9 @@ def _span_zh(text: str) -> str:
         return "span=past-7d"
     match = re.search(rf"{_N}|半|几", text)
     raw = match[0] if match else "1"
-    count = 3 if raw == "几" else 30 if raw == "半" and unit == "h" else 15 if raw == "半" else number(raw) or 1
+    count = (
+        3 if raw == "几" else 30 if raw == "半" and unit == "h" else 15 if raw == "半" else number(raw) or 1
+    )
     if raw == "半":
         unit = "min" if unit == "h" else "d"
     if re.match(r"未来|接下来|今后", text):

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nlp.entities.clock import resolve_time
 from nlp.entities.times import find_times
 from nlp.joint_text import prepare
@@ -41,7 +42,12 @@ def test_open_expressions_have_no_date(normal: str) -> None:
     assert resolve_time(normal, NOW) is None
 
 
-@given(st.text(alphabet="今明后大前天早上午下晚周一二三四五六日月年季度点半刻分号上下个未来最近过去小时内0123456789: tomorrowpam", max_size=14))
+@given(
+    st.text(
+        alphabet="今明后大前天早上午下晚周一二三四五六日月年季度点半刻分号上下个未来最近过去小时内0123456789: tomorrowpam",
+        max_size=14,
+    )
+)
 def test_whatever_is_found_is_resolved_or_left_open(text: str) -> None:
     for found in find_times(prepare(text)):
         interval = resolve_time(found.normal, NOW)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nlp.entities.gazetteer import Gazetteer, GazetteerFileError
 from nlp.entities.resolver import Resolver
 from nlp.entities.rules import RULES
@@ -38,7 +40,9 @@ def test_longest_name_wins() -> None:
     assert resolve("东湖好玩吗") == [("place", "东湖", "place:east-lake")]
 
 
-@pytest.mark.parametrize("text", ["peoples square", "People's Square", "人民廣場", "renmin guangchang", "中心广场"])
+@pytest.mark.parametrize(
+    "text", ["peoples square", "People's Square", "人民廣場", "renmin guangchang", "中心广场"]
+)
 def test_spellings_of_one_place(text: str) -> None:
     ((_, surface, identifier),) = resolve(text)
     assert surface == text
@@ -51,7 +55,9 @@ def test_model_says_which_kind_of_thing_a_name_is() -> None:
 
 
 def test_model_span_that_cuts_a_name_is_mended() -> None:
-    assert resolve("人民广场附近", Span("place", 0, 3, 0.8)) == [("place", "人民广场", "place:peoples-square")]
+    assert resolve("人民广场附近", Span("place", 0, 3, 0.8)) == [
+        ("place", "人民广场", "place:peoples-square")
+    ]
 
 
 def test_model_span_of_half_a_word_is_widened() -> None:
@@ -93,7 +99,9 @@ def test_synonym_gives_the_value() -> None:
 
 def test_everyday_words_need_the_model() -> None:
     assert resolve("我的手机电池坏了") == []
-    assert resolve("电池扔哪", Span("waste_item", 0, 2, 0.7)) == [("waste_item", "电池", "waste_item:battery")]
+    assert resolve("电池扔哪", Span("waste_item", 0, 2, 0.7)) == [
+        ("waste_item", "电池", "waste_item:battery")
+    ]
 
 
 @given(st.text(max_size=60), st.integers(0, 60), st.integers(0, 60))
@@ -102,7 +110,7 @@ def test_any_text_and_span_gives_ordered_disjoint_entities(text: str, a: int, b:
     start, end = sorted((min(a, len(prepared)), min(b, len(prepared))))
     spans = [Span("place", start, end, 0.9)] if start < end else []
     found = RESOLVER.resolve(text, prepared, spans)
-    assert all(x.end <= y.start for x, y in zip(found, found[1:]))
+    assert all(x.end <= y.start for x, y in itertools.pairwise(found))
     assert all(text[e.start : e.end] == e.text for e in found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nlp.entities.numbers import number
 from nlp.entities.rules import RULES, find_all
 from nlp.entities.times import find_times
@@ -13,7 +14,17 @@ from nlp.joint_text import prepare
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("12", 12), ("十二", 12), ("二十", 20), ("一百零五", 105), ("二〇二六", 2026), ("两", 2), ("twelve", 12), ("abc", None), ("", None)],
+    [
+        ("12", 12),
+        ("十二", 12),
+        ("二十", 20),
+        ("一百零五", 105),
+        ("二〇二六", 2026),
+        ("两", 2),
+        ("twelve", 12),
+        ("abc", None),
+        ("", None),
+    ],
 )
 def test_numbers(text: str, value: int | None) -> None:
     assert number(text) == value
@@ -38,7 +49,9 @@ def test_lines(text: str, span: str, value: str) -> None:
     assert found.value == value
 
 
-@pytest.mark.parametrize("text", ["一路平安", "建设路12号", "12路口右转", "第12路", "in line for 5 minutes", "解放路堵吗"])
+@pytest.mark.parametrize(
+    "text", ["一路平安", "建设路12号", "12路口右转", "第12路", "in line for 5 minutes", "解放路堵吗"]
+)
 def test_what_is_no_line(text: str) -> None:
     assert find_all(text, ["line"]) == []
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nlp.joint_explain import explain
 
 from nlp.joint import JointModel, ModelDamagedError, ModelNotFoundError
+from nlp.joint_explain import explain
 from tests.nlu_fixtures import train_tiny
 
 
@@ -50,7 +50,9 @@ def test_order_is_kept_whatever_the_lengths(model: JointModel) -> None:
     assert model.predict([]) == []
 
 
-@pytest.mark.parametrize("text", ["", "   ", "😀", "\x00\x07", "\ud800", "a" * 10_000, "垃圾" * 5_000, "\u202e\u200b"])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "😀", "\x00\x07", "\ud800", "a" * 10_000, "垃圾" * 5_000, "\u202e\u200b"]
+)
 def test_odd_texts_are_answered(model: JointModel, text: str) -> None:
     (found,) = model.predict([text])
     assert 0.0 <= found.oos_score <= 1.0

@@ -7,21 +7,23 @@ import threading
 from pathlib import Path
 
 import pytest
-from nlp.joint_manifest import Manifest
-from nlp.registry import ModelRegistry, RegistryError
 
 from nlp.joint import ModelDamagedError, ModelNotFoundError
+from nlp.joint_manifest import Manifest
+from nlp.registry import ModelRegistry, RegistryError
 
 
 def model(folder: Path, name: str = "a") -> Path:
     path = folder / f"model-{name}"
     path.mkdir(parents=True)
-    manifest = Manifest(intents=("x", name), tags=("O",), max_tokens=16, data_hash=name, metrics={"dev_accuracy": 0.9})
+    manifest = Manifest(
+        intents=("x", name), tags=("O",), max_tokens=16, data_hash=name, metrics={"dev_accuracy": 0.9}
+    )
     manifest.write(path)
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
     return ModelRegistry(tmp_path / "registry")
 
@@ -87,7 +89,9 @@ def test_rollback_walks_back_and_then_says_there_is_nothing(registry: ModelRegis
 
 
 @pytest.mark.parametrize("name", ["", "nope", "../elsewhere", "."])
-def test_promoting_an_unknown_version_names_known_ones(registry: ModelRegistry, tmp_path: Path, name: str) -> None:
+def test_promoting_an_unknown_version_names_known_ones(
+    registry: ModelRegistry, tmp_path: Path, name: str
+) -> None:
     version = registry.add(model(tmp_path), {})
     with pytest.raises(RegistryError, match=version):
         registry.promote(name)
@@ -101,9 +105,13 @@ def test_folder_that_is_no_model_is_refused(registry: ModelRegistry, tmp_path: P
 
 
 def test_failure_while_staging_leaves_nothing(registry: ModelRegistry) -> None:
-    with pytest.raises(RuntimeError), registry.staging() as part:
-        (part / "half").write_text("x")
-        raise RuntimeError
+    def fail() -> None:
+        with registry.staging() as part:
+            (part / "half").write_text("x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert list(registry.root.iterdir()) == []
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nlp.joint_decode import decode_tags
 
+from nlp.joint_decode import decode_tags
 from training.nlu.augment import Augmenter
 from training.nlu.calibration import calibrate, fit_novelty, fit_temperature
 from training.nlu.config import TrainingConfigError, read_settings
@@ -30,7 +30,16 @@ def test_tags_there_and_back() -> None:
     names = tag_names(["line", "place"])
     numbers = {name: at for at, name in enumerate(names)}
     tags = token_tags(offsets, marks, numbers, text)
-    assert [names[t] if t >= 0 else "-" for t in tags] == ["-", "O", "B-place", "I-place", "O", "B-line", "I-line", "-"]
+    assert [names[t] if t >= 0 else "-" for t in tags] == [
+        "-",
+        "O",
+        "B-place",
+        "I-place",
+        "O",
+        "B-line",
+        "I-line",
+        "-",
+    ]
     probabilities = np.eye(len(names), dtype=np.float32)[[max(tag, 0) for tag in tags]]
     spans = decode_tags(probabilities, names, offsets, text, 0.5)
     assert [(s.entity, s.start, s.end) for s in spans] == [("place", 1, 5), ("line", 6, 9)]
@@ -55,7 +64,9 @@ def test_punctuation_goes_but_not_inside_numbers() -> None:
 
 
 def test_augmentation_is_seeded_switchable_and_keeps_labels() -> None:
-    data = DataSet([EXAMPLE, Example("which bus goes to the zoo, please", "line", (Mark(22, 25, "place"),))] * 20)
+    data = DataSet(
+        [EXAMPLE, Example("which bus goes to the zoo, please", "line", (Mark(22, 25, "place"),))] * 20
+    )
     first = Augmenter(Augmentation(), data, CITY, 7).extra(data.examples)
     assert first == Augmenter(Augmentation(), data, CITY, 7).extra(data.examples)
     assert first and {e.intent for e in first} <= {"departures", "line"}

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
+
 from nlp.joint import JointModel, ModelNotFoundError
 from nlp.registry import ModelRegistry
-
 from tests.nlu_fixtures import YAML, tiny_base, tiny_settings, train_tiny
 from training.nlu import jobs
 from training.nlu.errors import BaseModelError, GateRefusedError, LabelError, NluTrainingError
@@ -24,7 +24,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_base(tmp_path_factory.mktemp("base"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def data(tmp_path: Path) -> Path:
     path = tmp_path / "data.yml"
     path.write_text(YAML, encoding="utf-8")
@@ -48,7 +48,10 @@ def test_same_seed_gives_the_same_model(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_every_option_trains_exports_and_loads(tmp_path: Path, changes: dict[str, object]) -> None:
     trained = train_tiny(tmp_path, **{"epochs": 3, **changes})
-    assert JointModel.load(trained.directory).predict(["which bin for batteries"])[0].intent in trained.manifest.intents
+    assert (
+        JointModel.load(trained.directory).predict(["which bin for batteries"])[0].intent
+        in trained.manifest.intents
+    )
 
 
 def test_training_into_the_registry_makes_it_current(tmp_path: Path, data: Path, base: Path) -> None:
@@ -125,7 +128,9 @@ def test_continuing_needs_a_current_model(tmp_path: Path, data: Path, base: Path
         jobs.continue_in_registry(data, ModelRegistry(tmp_path / "registry"), tiny_settings(base))
 
 
-def test_continuing_learns_a_new_intent_and_keeps_the_old_ones(tmp_path: Path, data: Path, base: Path) -> None:
+def test_continuing_learns_a_new_intent_and_keeps_the_old_ones(
+    tmp_path: Path, data: Path, base: Path
+) -> None:
     registry = ModelRegistry(tmp_path / "registry")
     first = jobs.train_into_registry(data, registry, tiny_settings(base))
     new = tmp_path / "new.tsv"
@@ -133,7 +138,10 @@ def test_continuing_learns_a_new_intent_and_keeps_the_old_ones(tmp_path: Path, d
     added = jobs.continue_in_registry(new, registry, tiny_settings(base, epochs=8))
     assert added.promoted and added.gate is not None and added.gate.passed
     model = JointModel.load(registry.current())
-    assert [p.intent for p in model.predict(["water is cut off 3", "which bin for batteries"])] == ["outage", "waste"]
+    assert [p.intent for p in model.predict(["water is cut off 3", "which bin for batteries"])] == [
+        "outage",
+        "waste",
+    ]
     assert model.manifest.parent == first.version
     assert registry.rollback() == first.version
 

@@ -11,17 +11,41 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import opencc
+
 from nlp.entities.folding import has_han
 from nlp.entities.gazetteer import Entry, Gazetteer
-
 from training.nlu.damage import Homophones, change_case, drop_punctuation, typo
 from training.nlu.data import DataSet, Example
 from training.nlu.marked_text import MarkedText
 from training.nlu.settings import Augmentation
 
-_BEFORE_ZH = ("请问", "你好，", "那个，", "麻烦问下，", "我想问一下，", "嗯，", "您好，请问", "帮忙看下，", "师傅，", "哎，", "不好意思，", "想了解一下")
+_BEFORE_ZH = (
+    "请问",
+    "你好，",
+    "那个，",
+    "麻烦问下，",
+    "我想问一下，",
+    "嗯，",
+    "您好，请问",
+    "帮忙看下，",
+    "师傅，",
+    "哎，",
+    "不好意思，",
+    "想了解一下",
+)
 _AFTER_ZH = ("，谢谢", "，急", "啊", "呢", "，麻烦了", "，谢谢啦", "哈", "，在线等", "，多谢")
-_BEFORE_EN = ("hi, ", "hello, ", "um, ", "please, ", "excuse me, ", "hey there, ", "so, ", "quick question: ", "ok so ", "sorry, ")
+_BEFORE_EN = (
+    "hi, ",
+    "hello, ",
+    "um, ",
+    "please, ",
+    "excuse me, ",
+    "hey there, ",
+    "so, ",
+    "quick question: ",
+    "ok so ",
+    "sorry, ",
+)
 _AFTER_EN = (", thanks", " please", ", thank you", " asap", ", cheers", " if you don't mind", " thx")
 # Words that people mix into the other language.
 _WORDS = (
@@ -40,7 +64,9 @@ class Augmenter:
 
     def __init__(self, shares: Augmentation, data: DataSet, gazetteer: Path | None, seed: int) -> None:
         self._shares, self._seed = shares, seed
-        self._homophones = Homophones(example.text for example in data.examples) if shares.homophones else None
+        self._homophones = (
+            Homophones(example.text for example in data.examples) if shares.homophones else None
+        )
         self._traditional = opencc.OpenCC("s2t") if shares.traditional else None
         self._names: dict[tuple[str, bool], list[str]] = defaultdict(list)
         self._entries: dict[str, Gazetteer] = {}

@@ -37,7 +37,11 @@ def fitting_length(tokenizer: Tokenizer, texts: Sequence[str]) -> int:
 
 
 def encode(
-    examples: Sequence[Example], tokenizer: Tokenizer, intents: dict[str, int], tags: dict[str, int], limit: int
+    examples: Sequence[Example],
+    tokenizer: Tokenizer,
+    intents: dict[str, int],
+    tags: dict[str, int],
+    limit: int,
 ) -> list[Encoded]:
     """Tokenise examples, cut to `limit` tokens; an intent that is not in `intents` becomes -1."""
     tokenizer.enable_truncation(limit)

@@ -64,12 +64,12 @@ def fit_novelty(pooled: FloatArray, labels: IntArray, skip: Sequence[int] = ()) 
     inside = vectors - centres[np.searchsorted(classes, numbers)]
     covariance = inside.T @ inside / len(inside)
     # Shrinkage keeps the inverse sane where there are fewer texts than dimensions.
-    covariance += 0.1 * np.trace(covariance) / len(covariance) * np.eye(len(covariance)) + 1e-8 * np.eye(len(covariance))
+    covariance += 0.1 * np.trace(covariance) / len(covariance) * np.eye(len(covariance)) + 1e-8 * np.eye(
+        len(covariance)
+    )
     values, directions = np.linalg.eigh(covariance)
     whiten = directions / np.sqrt(np.maximum(values, 1e-10))
-    return Novelty(
-        mean.astype(np.float32), whiten.astype(np.float32), (centres @ whiten).astype(np.float32)
-    )
+    return Novelty(mean.astype(np.float32), whiten.astype(np.float32), (centres @ whiten).astype(np.float32))
 
 
 def fit_temperature(logits: FloatArray, labels: IntArray) -> float:
@@ -113,7 +113,10 @@ def calibrate(
     trained = outside.sum() >= _LEAST_OOS and inside.sum() >= _LEAST_OOS
     if trained:
         model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=500).fit(scaled, outside)
-        weights, bias = model.coef_[0] / spread, float(model.intercept_[0] - (model.coef_[0] * centre / spread).sum())
+        weights, bias = (
+            model.coef_[0] / spread,
+            float(model.intercept_[0] - (model.coef_[0] * centre / spread).sum()),
+        )
     else:
         # Energy and distance tell more than the maximum probability; a constant feature tells nothing.
         parts = np.array([0.5, 1.0, 1.0, 0.0]) * (spread > 1e-5)
@@ -137,7 +140,9 @@ def calibrate(
     )
 
 
-def _oos_limit(scores: FloatArray, inside: npt.NDArray[np.bool_], outside: npt.NDArray[np.bool_], trained: bool) -> float:
+def _oos_limit(
+    scores: FloatArray, inside: npt.NDArray[np.bool_], outside: npt.NDArray[np.bool_], trained: bool
+) -> float:
     if trained:
         candidates = np.unique(scores)
         # Refusing a citizen who asked for something we do is worse than a try at something we do not.
@@ -147,7 +152,9 @@ def _oos_limit(scores: FloatArray, inside: npt.NDArray[np.bool_], outside: npt.N
     return float(min(0.999, np.quantile(known, 1 - _REFUSED))) if len(known) else 0.9
 
 
-def _accept_limit(confidence: FloatArray, right: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_]) -> float:
+def _accept_limit(
+    confidence: FloatArray, right: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_]
+) -> float:
     """Return the lowest confidence at which a reading is at least as likely right as wrong, at most 0.5."""
     confidence, right = confidence[inside], right[inside]
     for limit in np.arange(0.1, 0.5, 0.05):

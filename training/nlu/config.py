@@ -57,7 +57,9 @@ def read_settings(config: Path | None, *, own_data: bool, **given: Any) -> Train
         _known(augmentation, {f.name for f in fields(Augmentation)}, f"{where}: augmentation")
         chosen = Augmentation(**augmentation)
     else:
-        raise TrainingConfigError(f"{where}: `augmentation` must be `false` or hold keys such as `typos: 0.1`")
+        raise TrainingConfigError(
+            f"{where}: `augmentation` must be `false` or hold keys such as `typos: 0.1`"
+        )
     try:
         return TrainSettings(augmentation=chosen, **values)
     except TypeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import unicodedata
 from collections import defaultdict
@@ -20,11 +21,11 @@ _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 def _neighbours() -> dict[str, str]:
     near: dict[str, set[str]] = defaultdict(set)
     for row in _KEYS:
-        for a, b in zip(row, row[1:]):
+        for a, b in itertools.pairwise(row):
             near[a].add(b)
             near[b].add(a)
-    for upper, lower in zip(_KEYS, _KEYS[1:]):
-        for a, b in zip(upper, lower):
+    for upper, lower in itertools.pairwise(_KEYS):
+        for a, b in zip(upper, lower, strict=False):
             near[a].add(b)
             near[b].add(a)
     return {key: "".join(sorted(values)) for key, values in near.items()}
@@ -33,7 +34,9 @@ def _neighbours() -> dict[str, str]:
 def typo(text: MarkedText, rng: random.Random) -> None:
     """Make one slip: letters swapped, lost, doubled or hit beside; of Chinese, one character lost or swapped."""
     chars = text.chars
-    places = [i for i in range(1, len(chars) - 1) if chars[i].isalpha() and (chars[i - 1] + chars[i + 1]).strip()]
+    places = [
+        i for i in range(1, len(chars) - 1) if chars[i].isalpha() and (chars[i - 1] + chars[i + 1]).strip()
+    ]
     letters = [i for i in places if chars[i].isascii() and chars[i - 1].isascii() and chars[i - 1].isalpha()]
     han = [i for i in places if HAN.match(chars[i]) and text.owner[i] < 0]
     if letters and (not han or rng.random() < 0.5):

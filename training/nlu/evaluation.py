@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from nlp.entities.folding import HAN
 from nlp.joint import JointModel, Prediction
-
 from training.nlu.damage import Homophones, change_case, drop_punctuation, typo
 from training.nlu.data import OOS_LABELS, DataSet, Example
 from training.nlu.marked_text import MarkedText
@@ -90,7 +90,10 @@ def evaluate(model: JointModel, data: DataSet, *, name: str = "", noise: bool = 
         "entities": _entities(data.examples, predictions),
         "slices": _slices(scored),
         "noise": _noise(model, [e for e, _ in scored], accuracy(gold, guess)) if noise else {},
-        "latency": {**_latency(model, data.examples), "batch_texts_per_s": len(predictions) / max(seconds, 1e-9)},
+        "latency": {
+            **_latency(model, data.examples),
+            "batch_texts_per_s": len(predictions) / max(seconds, 1e-9),
+        },
     }
 
 
@@ -100,7 +103,9 @@ def _out_of_scope(examples: Sequence[Example], predictions: Sequence[Prediction]
     measured: dict[str, Any] | None = separation(inside, [p.oos_score for _, p in outside])
     if measured is not None:
         measured["refused_outside"] = sum(not p.accepted for _, p in outside) / len(outside)
-        accepted = [p.accepted for e, p in zip(examples, predictions, strict=True) if e.intent not in OOS_LABELS]
+        accepted = [
+            p.accepted for e, p in zip(examples, predictions, strict=True) if e.intent not in OOS_LABELS
+        ]
         measured["refused_inside"] = 1 - sum(accepted) / len(accepted)
     return measured
 
@@ -175,7 +180,8 @@ def _slices(scored: Sequence[tuple[Example, Prediction]]) -> dict[str, dict[str,
         for example, prediction in scored:
             groups.setdefault(key(example.text), []).append(example.intent == prediction.intent)
         found[kind] = {
-            name: {"accuracy": sum(hits) / len(hits), "count": len(hits)} for name, hits in sorted(groups.items())
+            name: {"accuracy": sum(hits) / len(hits), "count": len(hits)}
+            for name, hits in sorted(groups.items())
         }
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import tempfile
@@ -29,7 +30,9 @@ Progress = Callable[[float, str], None]
 class JointTrainer(Trainer):
     """Trainer with the joint loss, layer-wise learning rates, length-sorted batches, FGM and R-Drop."""
 
-    def __init__(self, settings: TrainSettings, weights: Tensor | None, compute: Compute, **options: Any) -> None:
+    def __init__(
+        self, settings: TrainSettings, weights: Tensor | None, compute: Compute, **options: Any
+    ) -> None:
         self._settings, self._weights, self._compute = settings, weights, compute
         super().__init__(**options)
 
@@ -115,7 +118,7 @@ def parameter_groups(model: nn.Module, settings: TrainSettings) -> list[dict[str
             rate = lr
         else:
             parts = name.split(".")
-            number = next((int(b) for a, b in zip(parts, parts[1:]) if a == "layer" and b.isdigit()), -1)
+            number = next((int(b) for a, b in itertools.pairwise(parts) if a == "layer" and b.isdigit()), -1)
             rate = lr * settings.layer_decay ** (layers - 1 - number)
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": params, "lr": rate, "weight_decay": decay} for (rate, decay), params in groups.items()]
@@ -132,7 +135,13 @@ class Keeper(TrainerCallback):
         compute: Compute,
         progress: Progress | None,
     ) -> None:
-        self.network, self.dev, self.settings, self.compute, self.progress = network, dev, settings, compute, progress
+        self.network, self.dev, self.settings, self.compute, self.progress = (
+            network,
+            dev,
+            settings,
+            compute,
+            progress,
+        )
         self.best: dict[str, Tensor] | None = None
         self.best_score = (-1.0, -math.inf)
         self.best_epoch = 0
@@ -140,7 +149,9 @@ class Keeper(TrainerCallback):
         self._average: dict[str, Tensor] | None = None
         self._started = time.monotonic()
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         if self.settings.average:
             self._average = {n: p.detach().clone() for n, p in self._trained()}
 
@@ -309,7 +320,11 @@ def measure(network: JointNetwork, rows: Sequence[Encoded], compute: Compute) ->
     labels = np.array([row.intent for row in rows])
     logits = torch.from_numpy(output["logits"])
     known = labels >= 0
-    loss = float(functional.cross_entropy(logits[known], torch.from_numpy(labels[known]))) if known.any() else 0.0
+    loss = (
+        float(functional.cross_entropy(logits[known], torch.from_numpy(labels[known])))
+        if known.any()
+        else 0.0
+    )
     right = asked = 0
     for row, scores in zip(rows, output["tags"], strict=True):
         gold, guess = np.array(row.tags), scores.argmax(1)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nlp.joint import JointModel
-
 from training.nlu.data import Example
 
 
@@ -65,7 +64,9 @@ def compare(
     for intent in sorted(asked):
         missing = right_old[intent] - right_new[intent]
         if missing > max(1, intent_margin * asked[intent]):
-            reasons.append(f"{intent} falls from {right_old[intent]} to {right_new[intent]} of {asked[intent]} right")
+            reasons.append(
+                f"{intent} falls from {right_old[intent]} to {right_new[intent]} of {asked[intent]} right"
+            )
     return GateResult(
         len(known),
         old_accuracy,

@@ -11,10 +11,10 @@ import re
 import zipfile
 from pathlib import Path
 
-from nlp.entities.folding import has_han
-from nlp.entities.gazetteer import COLUMNS, Entry
 from pypinyin import lazy_pinyin
 
+from nlp.entities.folding import has_han
+from nlp.entities.gazetteer import COLUMNS, Entry
 from training.nlu.gazetteer_extra import BUILDINGS, STREETS, WASTE
 
 _LINE_NUMBER = re.compile(r"(K?\d+)路")
@@ -52,7 +52,9 @@ def _lines(feed: zipfile.ZipFile) -> list[Entry]:
     translations = {
         row["record_id"]: row["translation"]
         for row in _rows(feed.read("translations.txt").decode("utf-8-sig"))
-        if row["table_name"] == "routes" and row["field_name"] == "route_short_name" and row["language"] == "en"
+        if row["table_name"] == "routes"
+        and row["field_name"] == "route_short_name"
+        and row["language"] == "en"
     }
     found = []
     for row in _rows(feed.read("routes.txt").decode("utf-8-sig")):
@@ -61,12 +63,24 @@ def _lines(feed: zipfile.ZipFile) -> list[Entry]:
         aliases: list[str] = []
         if match := _LINE_NUMBER.fullmatch(zh):
             number = match[1]
-            aliases = [f"bus {number}", f"line {number}", f"route {number}", f"{number}路公交车", f"{number}路车"]
+            aliases = [
+                f"bus {number}",
+                f"line {number}",
+                f"route {number}",
+                f"{number}路公交车",
+                f"{number}路车",
+            ]
             if number.startswith("K"):
                 aliases.append(number)
         elif match := _METRO.fullmatch(zh):
             number = _HAN_DIGITS[int(match[1])]
-            aliases = [f"{match[1]}号线", f"{number}号线", f"地铁{number}号线", f"metro line {match[1]}", f"metro {match[1]}"]
+            aliases = [
+                f"{match[1]}号线",
+                f"{number}号线",
+                f"地铁{number}号线",
+                f"metro line {match[1]}",
+                f"metro {match[1]}",
+            ]
         elif zh == "机场快线":
             en, aliases = en or "Airport Express", ["机场大巴", "airport line", "airport bus"]
         found.append(_entry("line", zh, en, *aliases, id=f"line:{row['route_id']}"))

@@ -15,7 +15,6 @@ from typing import Any
 from nlp.joint import JointModel
 from nlp.joint_manifest import MANIFEST
 from nlp.registry import ModelRegistry
-
 from training.nlu.data import DataSet, Example, load_data
 from training.nlu.errors import GateRefusedError, NluTrainingError
 from training.nlu.fitting import Progress
@@ -173,7 +172,8 @@ def rehearsed(new: DataSet, current: Path, seed: int) -> tuple[DataSet, list[Exa
     relabelled = {e.text.strip().lower() for e in new.examples}
     kept = [e for e in old_train if e.text.strip().lower() not in relabelled]
     held = [e for e in old_held if e.text.strip().lower() not in relabelled]
-    held_texts = {e.text.strip().lower() for e in old_held}
+    # A set too small to hold anything out was trained and measured with the same texts.
+    held_texts = {e.text.strip().lower() for e in old_held} - {e.text.strip().lower() for e in old_train}
     # What the old model was measured with stays unseen, or the gate would measure memory.
     fresh = [e for e in new_train if e.text.strip().lower() not in held_texts]
     data = DataSet([*kept, *fresh], dict(new.synonyms), dict(new.lookups), list(new.notes))

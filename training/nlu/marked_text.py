@@ -48,5 +48,7 @@ class MarkedText:
             return None
         left = len(text) - len(text.lstrip())
         text = text.strip()
-        moved = tuple(replace(m, start=max(0, m.start - left), end=min(len(text), m.end - left)) for m in marks)
+        moved = tuple(
+            replace(m, start=max(0, m.start - left), end=min(len(text), m.end - left)) for m in marks
+        )
         return Example(text, like.intent, moved, "augmented")

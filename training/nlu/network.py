@@ -108,7 +108,9 @@ def load_body(base: Path, keep_layers: int = 0) -> nn.Module:
         # Eager attention: its backward pass is faster on a CPU at these lengths, and it exports plainly.
         body = AutoModel.from_pretrained(str(base), dtype=torch.float32, attn_implementation="eager")
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise BaseModelError(f"{base}: cannot be loaded as an encoder ({error}); copy the base again") from None
+        raise BaseModelError(
+            f"{base}: cannot be loaded as an encoder ({error}); copy the base again"
+        ) from None
     if getattr(body, "pooler", None) is not None:
         body.pooler = None
     layers = getattr(getattr(body, "encoder", None), "layer", None)

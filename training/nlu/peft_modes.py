@@ -39,7 +39,9 @@ def adapt(network: JointNetwork, settings: TrainSettings, steps: int) -> JointNe
     linear = {n.rsplit(".", 1)[-1] for n, m in network.body.named_modules() if isinstance(m, nn.Linear)}
     targets = sorted(linear & _TARGETS)
     if not targets:
-        raise BaseModelError(f"{settings.base}: {settings.method} knows none of its layers; use method `full`")
+        raise BaseModelError(
+            f"{settings.base}: {settings.method} knows none of its layers; use method `full`"
+        )
     rank = settings.lora_rank
     config: Any
     if settings.method == "adalora":

@@ -97,7 +97,7 @@ def train(
     _seed(settings)
     training, held = split(data.examples, _share(settings), settings.seed)
     if dev is not None:
-        training, held = data.examples, [e for e in dev.examples]
+        training, held = data.examples, list(dev.examples)
     tokenizer = Tokenizer.from_file(str(settings.base / TOKENIZER)) if _has_tokenizer(settings.base) else None
     body = load_body(settings.base, settings.keep_layers)
     assert tokenizer is not None
@@ -124,9 +124,13 @@ def train(
     network.to(compute.device)
     if start is None:
         start_intent_head(network, rows[: len(training)], len(intents), compute)
-    log.info("%d examples (+%d augmented), %d intents, %s", len(training), len(extra), len(intents), compute.label)
+    log.info(
+        "%d examples (+%d augmented), %d intents, %s", len(training), len(extra), len(intents), compute.label
+    )
     with _threads(settings.threads):
-        history = fit(network, rows, dev_rows, settings, compute, _weights(rows, intents, settings, compute), progress)
+        history = fit(
+            network, rows, dev_rows, settings, compute, _weights(rows, intents, settings, compute), progress
+        )
         network = _merged(network, settings)
         manifest, exported = _finish(
             network, rows[: len(training)], dev_rows, tokenizer, out, settings, compute, intents, tags, limit
@@ -275,5 +279,3 @@ def _synonyms(data: DataSet) -> dict[str, dict[str, str]]:
             if mark.value is not None:
                 found.setdefault(mark.entity, {})[example.text[mark.start : mark.end].lower()] = mark.value
     return found
-
-

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 
 import torch
-from nlp.joint_text import prepare
 from tokenizers import Tokenizer
 from torch import nn
 
+from nlp.joint_text import prepare
 from training.nlu.errors import NluTrainingError
 
 
@@ -32,14 +32,21 @@ def trim_vocabulary(body: nn.Module, tokenizer: Tokenizer, texts: Sequence[str])
     """
     state = json.loads(tokenizer.to_str())
     if state["model"].get("type") != "Unigram":
-        raise NluTrainingError("trim_vocabulary: only Unigram tokenizers can be trimmed; leave the option out")
-    used = {number for encoding in tokenizer.encode_batch([prepare(t) for t in texts]) for number in encoding.ids}
+        raise NluTrainingError(
+            "trim_vocabulary: only Unigram tokenizers can be trimmed; leave the option out"
+        )
+    used = {
+        number for encoding in tokenizer.encode_batch([prepare(t) for t in texts]) for number in encoding.ids
+    }
     special = {item["id"] for item in state["added_tokens"]}
     pieces = state["model"]["vocab"]
     kept = [
         number
         for number, (piece, _) in enumerate(pieces)
-        if number in used or number in special or len(piece.lstrip("▁")) <= 1 or number == state["model"]["unk_id"]
+        if number in used
+        or number in special
+        or len(piece.lstrip("▁")) <= 1
+        or number == state["model"]["unk_id"]
     ]
     new = {old: at for at, old in enumerate(kept)}
     state["model"]["vocab"] = [pieces[number] for number in kept]

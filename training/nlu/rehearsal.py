@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from nlp.joint_manifest import read_manifest
 from safetensors.torch import load_file
 
+from nlp.joint_manifest import read_manifest
 from training.nlu.data import Example, Mark
 from training.nlu.errors import DataFileError
 from training.nlu.network import JointNetwork
@@ -44,13 +44,13 @@ def load_examples(directory: Path) -> tuple[list[Example], list[Example]]:
                 marks = tuple(Mark(*mark) for mark in row["marks"])
                 parts[row["part"]].append(Example(row["text"], row["intent"], marks, "rehearsal"))
     except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
-        raise DataFileError(
-            f"{path}: cannot be read ({error}); train afresh, without --continue"
-        ) from None
+        raise DataFileError(f"{path}: cannot be read ({error}); train afresh, without --continue") from None
     return parts["train"], parts["dev"]
 
 
-def restore_weights(network: JointNetwork, directory: Path, intents: Sequence[str], tags: Sequence[str]) -> None:
+def restore_weights(
+    network: JointNetwork, directory: Path, intents: Sequence[str], tags: Sequence[str]
+) -> None:
     """Load a model directory's weights; head rows go by name, so that intents may have been added or removed.
 
     Raises:

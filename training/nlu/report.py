@@ -25,19 +25,26 @@ def write_report(result: dict[str, Any], path: Path) -> tuple[Path, Path]:
         path.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         page.write_text(render(result), encoding="utf-8")
     except OSError as error:
-        raise NluTrainingError(f"{path}: cannot be written ({error.strerror}); choose another --report") from None
+        raise NluTrainingError(
+            f"{path}: cannot be written ({error.strerror}); choose another --report"
+        ) from None
     return path, page
 
 
 def render(result: dict[str, Any]) -> str:
     """Return the evaluation as an HTML page that needs nothing from the network."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     page = environment.get_template("report.html.j2")
     worst = sorted(result["intents"].items(), key=lambda item: (item[1]["f1"], item[0]))
-    return page.render(r=result, intents=worst, plot=reliability_svg(result), grid=confusion_svg(result), top=_top(result))
+    return page.render(
+        r=result, intents=worst, plot=reliability_svg(result), grid=confusion_svg(result), top=_top(result)
+    )
 
 
 def _top(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -62,20 +69,28 @@ def reliability_svg(result: dict[str, Any]) -> str:
         parts.append(
             f'<rect x="{x + 1:.1f}" y="{pad + size - height:.1f}" width="{width - 2:.1f}" height="{height:.1f}" '
             f'class="bar" opacity="{shade:.2f}"><title>confidence {row["confidence"]:.2f}, accuracy '
-            f'{row["accuracy"]:.2f}, {row["count"]} texts</title></rect>'
+            f"{row['accuracy']:.2f}, {row['count']} texts</title></rect>"
         )
     for tick in (0.0, 0.5, 1.0):
-        parts.append(f'<text x="{pad + size * tick:.0f}" y="{pad + size + 16}" text-anchor="middle">{tick:g}</text>')
-        parts.append(f'<text x="{pad - 6}" y="{pad + size * (1 - tick) + 4:.0f}" text-anchor="end">{tick:g}</text>')
+        parts.append(
+            f'<text x="{pad + size * tick:.0f}" y="{pad + size + 16}" text-anchor="middle">{tick:g}</text>'
+        )
+        parts.append(
+            f'<text x="{pad - 6}" y="{pad + size * (1 - tick) + 4:.0f}" text-anchor="end">{tick:g}</text>'
+        )
     middle = pad + size / 2
     parts.append(f'<text x="{middle}" y="{2 * pad + size - 4}" text-anchor="middle">置信度 confidence</text>')
-    parts.append(f'<text x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 {middle})">准确率 accuracy</text>')
+    parts.append(
+        f'<text x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 {middle})">准确率 accuracy</text>'
+    )
     return "".join([*parts, "</svg>"])
 
 
 def confusion_svg(result: dict[str, Any]) -> str:
     """Return the confusion picture: a cell per pair of intents, darker the larger its share of the row."""
-    names = sorted({row["gold"] for row in result["confusions"]} | {row["predicted"] for row in result["confusions"]})
+    names = sorted(
+        {row["gold"] for row in result["confusions"]} | {row["predicted"] for row in result["confusions"]}
+    )
     if not names or len(names) > _MOST_CELLS:
         return ""
     at = {name: number for number, name in enumerate(names)}
@@ -86,7 +101,9 @@ def confusion_svg(result: dict[str, Any]) -> str:
     label = 150 if cell >= 9 else 0
     size = cell * len(names) + label + 2
     parts = [f'<svg viewBox="0 0 {size} {size}" width="{size}" role="img" aria-label="Confusion picture">']
-    parts.append(f'<rect x="{label}" y="{label}" width="{size - label}" height="{size - label}" class="frame"/>')
+    parts.append(
+        f'<rect x="{label}" y="{label}" width="{size - label}" height="{size - label}" class="frame"/>'
+    )
     for row in result["confusions"]:
         gold, guess, share = row["gold"], row["predicted"], row["count"] / rows[row["gold"]]
         kind = "right" if gold == guess else "wrong"

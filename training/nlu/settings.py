@@ -84,7 +84,9 @@ class TrainSettings:
 
         Small sets need more passes to make enough steps; large ones fewer.
         """
-        passes = self.epochs or (30 if examples < 1000 else 15 if examples < 8000 else 12 if examples < 25000 else 4)
+        passes = self.epochs or (
+            30 if examples < 1000 else 15 if examples < 8000 else 12 if examples < 25000 else 4
+        )
         share = self.dev_share
         if share is None:
             wanted = min(1000, max(2 * intents, examples // 10))

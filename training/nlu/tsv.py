@@ -29,7 +29,9 @@ def decode(raw: bytes, name: str) -> str:
     sample = raw[:4000]
     # Without a mark, UTF-16 shows by the zero halves of its tabs and line ends.
     if sample.count(b"\0") > len(sample) // 20:
-        return _strict(raw, "utf-16-le" if sample[1::2].count(0) >= sample[::2].count(0) else "utf-16-be", name)
+        return _strict(
+            raw, "utf-16-le" if sample[1::2].count(0) >= sample[::2].count(0) else "utf-16-be", name
+        )
     for encoding in ("utf-8", "gb18030"):
         try:
             text = raw.decode(encoding)
@@ -52,7 +54,9 @@ def _strict(raw: bytes, encoding: str, name: str) -> str:
 def _plausible(text: str) -> bool:
     """GB 18030 accepts nearly any bytes; real Chinese text is made of common Chinese characters."""
     beyond = [char for char in text if ord(char) > 127]
-    common = sum("\u4e00" <= c <= "\u9fff" or "\u3000" <= c <= "\u303f" or "\uff00" <= c <= "\uffef" for c in beyond)
+    common = sum(
+        "\u4e00" <= c <= "\u9fff" or "\u3000" <= c <= "\u303f" or "\uff00" <= c <= "\uffef" for c in beyond
+    )
     return common >= 0.8 * len(beyond)
 
 
@@ -61,7 +65,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise DataFileError(f"{path}: cannot be read ({error.strerror}); check name and permissions") from None
+        raise DataFileError(
+            f"{path}: cannot be read ({error.strerror}); check name and permissions"
+        ) from None
     if not raw.strip():
         raise DataFileError(f"{path}: is empty; write lines `text<TAB>intent`, or Rasa NLU YAML")
     return raw
@@ -102,7 +108,9 @@ def read_tsv(path: Path) -> DataSet:
         examples.append(Example(text, label, source=f"{path.name}:{number}"))
     if not examples:
         where = f" (line {without_tab[0]} has no tab)" if without_tab else ""
-        raise DataFileError(f"{path}: holds no `text<TAB>intent` line{where}; separate text and intent by a tab")
+        raise DataFileError(
+            f"{path}: holds no `text<TAB>intent` line{where}; separate text and intent by a tab"
+        )
     if len(without_tab) > len(examples):
         raise DataFileError(
             f"{path}: {len(without_tab)} lines have no tab, line {without_tab[0]} first; separate by tabs"

@@ -59,6 +59,8 @@ def open_scenario(
         NetworkError: a file is missing or no valid XML, or there are no vehicles.
     """
     net = Path(given)
+    if not net.is_file():
+        raise NetworkError(f"{net}：找不到该文件，请检查路径。", f"{net}: no such file; check the path")
     route_files = [Path(r) for r in routes]
     more = [Path(a) for a in additional]
     config = net if net.name.endswith(".sumocfg") else _beside(net, ".sumocfg") if not routes else None

@@ -31,14 +31,18 @@ def index(days: int, step_min: int = 60, start: str = "2025-03-03", zone: str = 
     return pd.date_range(start, periods=days * 1440 // step_min, freq=f"{step_min}min", tz=zone)
 
 
-def office(days: int, step_min: int = 60, seed: int = 1, noise: float = 0.03, start: str = "2025-03-03") -> LoadSeries:
+def office(
+    days: int, step_min: int = 60, seed: int = 1, noise: float = 0.03, start: str = "2025-03-03"
+) -> LoadSeries:
     """An office: 40 kW at night, 160 kW on working days from 8 to 18."""
     stamps = index(days, step_min, start)
     hour = np.asarray(stamps.hour + stamps.minute / 60)
     work = np.asarray(stamps.weekday < 5)
     kw = 40 + 120 * ((hour >= 8) & (hour < 18) & work)
     kw = kw * np.random.default_rng(seed).normal(1, noise, len(stamps))
-    return LoadSeries("office", stamps, kw, np.zeros(len(kw), bool), None, QualityReport(len(kw), "kW", step_min))
+    return LoadSeries(
+        "office", stamps, kw, np.zeros(len(kw), bool), None, QualityReport(len(kw), "kW", step_min)
+    )
 
 
 def write(path: Path, text: str) -> Path:

@@ -97,7 +97,9 @@ def test_weather_explains_what_follows_the_temperature() -> None:
     kw = series.power_kw + 6 * np.maximum(daily - 22, 0)
     warm = replace(series, power_kw=kw, temperature_c=daily)
     with_weather, without = fit_profile(warm), fit_profile(replace(warm, temperature_c=None))
-    assert np.nanmean(np.abs(kw - with_weather.expected_kw)) < 0.6 * np.nanmean(np.abs(kw - without.expected_kw))
+    assert np.nanmean(np.abs(kw - with_weather.expected_kw)) < 0.6 * np.nanmean(
+        np.abs(kw - without.expected_kw)
+    )
 
 
 def test_the_forecast_beats_naive_and_its_band_covers() -> None:
@@ -123,7 +125,11 @@ def test_quarter_hours_and_gaps_are_forecast_too() -> None:
 def test_metrics_by_hand() -> None:
     y, p = np.array([10.0, 20.0, 30.0]), np.array([12.0, 18.0, 33.0])
     score = forecast_errors(y, p, naive_mae=2.0, low=p - 5, high=p + 1)
-    assert score.mae_kw == pytest.approx(7 / 3) and score.wape == pytest.approx(7 / 60) and score.mase == pytest.approx(7 / 6)
+    assert (
+        score.mae_kw == pytest.approx(7 / 3)
+        and score.wape == pytest.approx(7 / 60)
+        and score.mase == pytest.approx(7 / 6)
+    )
     assert score.mape == pytest.approx(np.mean([0.2, 0.1, 0.1])) and score.coverage_80 == pytest.approx(2 / 3)
     assert pinball(np.array([10.0]), np.array([8.0]), 0.9) == pytest.approx(1.8)
     assert forecast_errors(np.array([0.0, 5.0]), np.array([1.0, 5.0])).mape is None
@@ -183,11 +189,20 @@ def test_demo_meters_repeat_and_show_their_faults(building: str) -> None:
     assert series.end <= pd.Timestamp(NOW) and (series.power_kw > 0).all()
     quiet, loud = (find_anomalies(make_meter(building, NOW, 150, faults)) for faults in (False, True))
     assert len(quiet) <= 6
-    wanted = {"city_hall": "high", "library": "night_base_load", "sports_centre": "level_shift", "service_centre": "stuck", "museum": "high", "hospital": "spike"}
+    wanted = {
+        "city_hall": "high",
+        "library": "night_base_load",
+        "sports_centre": "level_shift",
+        "service_centre": "stuck",
+        "museum": "high",
+        "hospital": "spike",
+    }
     found = {f.kind for f in loud}
     assert wanted[building] in found or (building == "hospital" and "high" in found)
     for finding in loud:
-        assert finding.kind in FINDINGS and finding_text(finding, "zh", "CNY") != finding_text(finding, "en", "CNY")
+        assert finding.kind in FINDINGS and finding_text(finding, "zh", "CNY") != finding_text(
+            finding, "en", "CNY"
+        )
 
 
 def test_a_plan_holds_on_p90_and_rolls_day_by_day() -> None:
@@ -198,7 +213,14 @@ def test_a_plan_holds_on_p90_and_rolls_day_by_day() -> None:
     assert plan.saving >= -1e-6 and plan.saving_if_high >= -1e-6 and plan.over_limit_kw == 0
     stamps = index(3, start="2025-06-02")
     load = 40 + 120 * ((stamps.hour >= 8) & (stamps.hour < 18))
-    bill, grid = roll(stamps, np.asarray(load, float), [np.asarray(load[24 * k :], float) for k in range(3)], TARIFF, plant, 24)
+    bill, grid = roll(
+        stamps,
+        np.asarray(load, float),
+        [np.asarray(load[24 * k :], float) for k in range(3)],
+        TARIFF,
+        plant,
+        24,
+    )
     idle = TARIFF.bill(stamps, np.asarray(load, float), 1.0)
     assert bill.total < idle.total and grid.max() <= load.max() + 1e-6
 

@@ -33,7 +33,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> EnergyService:
     return EnergyService(site, EnergySection(), tmp_path_factory.mktemp("data"), lambda: NOW)
 
 
-def ask(service: EnergyService, text: str, topic: str, state=None, role: str = "viewer", entities=()) -> Outcome:
+def ask(
+    service: EnergyService, text: str, topic: str, state=None, role: str = "viewer", entities=()
+) -> Outcome:
     language = "en" if text.isascii() else "zh"
     outcome = answer(service, Query(text, language, role, topic, entities, state))
     assert all(reply.source == "energy" and reply.text for reply in outcome.replies)
@@ -43,9 +45,15 @@ def ask(service: EnergyService, text: str, topic: str, state=None, role: str = "
 def test_a_conversation_carries_building_and_period_on(service: EnergyService) -> None:
     first = ask(service, "上周市政厅用电怎么样?", "usage")
     text = first.replies[0].text
-    assert "市政厅上周（3月9日–3月15日）" in text and "kWh" in text and "来源：" in text and "数据截至" in text
+    assert (
+        "市政厅上周（3月9日–3月15日）" in text and "kWh" in text and "来源：" in text and "数据截至" in text
+    )
     image = first.replies[0].image
-    assert image and image.startswith("/charts/") and (service.data_dir / image[1:]).read_bytes()[:4] == b"\x89PNG"
+    assert (
+        image
+        and image.startswith("/charts/")
+        and (service.data_dir / image[1:]).read_bytes()[:4] == b"\x89PNG"
+    )
     second = ask(service, "为什么周二这么高?", "why", first.state)
     assert "3月10日" in second.replies[0].text and "异常偏高" in second.replies[0].text
     third = ask(service, "预测明天的负荷", "forecast", second.state)
@@ -58,7 +66,10 @@ def test_a_conversation_carries_building_and_period_on(service: EnergyService) -
 
 def test_english_conversation(service: EnergyService) -> None:
     first = ask(service, "how much electricity did City Hall use last week", "usage")
-    assert "City Hall, last week (09 Mar – 15 Mar)" in first.replies[0].text and "Source:" in first.replies[0].text
+    assert (
+        "City Hall, last week (09 Mar – 15 Mar)" in first.replies[0].text
+        and "Source:" in first.replies[0].text
+    )
     second = handle_follow_up(service, Query("and on Tuesday, why?", "en", "viewer", "", (), first.state))
     assert "unusually high use" in second.replies[0].text
 
@@ -81,7 +92,10 @@ def test_city_buildings_are_for_staff(service: EnergyService, topic: str, role: 
         assert "kWh" not in reply.text and reply.image is None and reply.buttons
     hidden = ask(service, "市政厅有什么节能建议", "saving", None, role).replies[0]
     assert "kWh" not in hidden.text and hidden.image is None
-    assert handle_follow_up(service, Query("市政厅呢", "zh", role, "", (), {"topic": "usage"})).replies[0].image is None
+    assert (
+        handle_follow_up(service, Query("市政厅呢", "zh", role, "", (), {"topic": "usage"})).replies[0].image
+        is None
+    )
 
 
 def test_citizens_get_their_bill_explained_step_by_step(service: EnergyService) -> None:
@@ -101,13 +115,20 @@ def test_planned_outages_by_district_and_utility(service: EnergyService) -> None
     assert "西山路沿线" in second.replies[0].text and "16" in second.replies[0].text
     none = ask(service, "临港区停电了吗", "outage", None, "citizen")
     assert "没有登记" in none.replies[0].text and "12345 转 17" in none.replies[0].text
-    assert "Zhanqian" in ask(service, "power cuts in Dongcheng the day after tomorrow", "outage", None, "citizen").replies[0].text
+    assert (
+        "Zhanqian"
+        in ask(service, "power cuts in Dongcheng the day after tomorrow", "outage", None, "citizen")
+        .replies[0]
+        .text
+    )
 
 
 def test_what_is_unknown_is_said(service: EnergyService) -> None:
     asked = ask(service, "用了多少电", "usage")
     assert asked.replies[0].text == "请问是哪座建筑？" and len(asked.replies[0].buttons) == 6
-    unknown = ask(service, "火车站昨天用了多少电", "usage", None, "viewer", ({"entity": "building", "value": "火车站"},))
+    unknown = ask(
+        service, "火车站昨天用了多少电", "usage", None, "viewer", ({"entity": "building", "value": "火车站"},)
+    )
     assert "没有 火车站 的电表" in unknown.replies[0].text and "市政厅" in unknown.replies[0].text
     early = ask(service, "2019年3月1日市政厅用电", "usage")
     assert "没有数据" in early.replies[0].text
@@ -145,7 +166,9 @@ async def test_actions_say_and_remember(service: EnergyService, action, name: st
     energy.configure(service)
     try:
         dispatcher = _Dispatcher()
-        events = await action().run(dispatcher, _Tracker(text, "viewer", {"building": "city_hall", "topic": "usage"}), {})
+        events = await action().run(
+            dispatcher, _Tracker(text, "viewer", {"building": "city_hall", "topic": "usage"}), {}
+        )
     finally:
         energy.configure(None)
     assert action().name() == name and dispatcher.replies[0]["source"] == "energy"
@@ -177,7 +200,10 @@ def test_bad_outage_tables_name_the_place(text: str, match: str) -> None:
 
 
 def test_past_outages_are_not_shown() -> None:
-    text = HEAD + "1,power,binhe,2026-03-18 08:00,2026-03-18 10:00,a,b,c,d\n2,power,all,2026-03-18 09:00,2026-03-18 12:00,a,b,c,d\n"
+    text = (
+        HEAD
+        + "1,power,binhe,2026-03-18 08:00,2026-03-18 10:00,a,b,c,d\n2,power,all,2026-03-18 09:00,2026-03-18 12:00,a,b,c,d\n"
+    )
     assert [o.id for o in upcoming(read_outages(text, ZONE), NOW, "binhe", "power")] == ["2"]
 
 

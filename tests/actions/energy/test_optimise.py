@@ -21,8 +21,16 @@ def cost_by_hand(schedule: Schedule, tariff: Tariff, wear: float, peak_so_far_kw
     total, peaks = 0.0, {}
     for stamp, kw, discharge in zip(schedule.index, schedule.grid_kw, schedule.discharge_kw):
         minute = stamp.hour * 60 + stamp.minute
-        price = next(p.price for p in tariff.periods for a, b in p.minutes if a <= minute < b and stamp.month in p.months)
-        total += kw * schedule.step_h * (price if kw > 0 else tariff.export_price) + discharge * schedule.step_h * wear
+        price = next(
+            p.price
+            for p in tariff.periods
+            for a, b in p.minutes
+            if a <= minute < b and stamp.month in p.months
+        )
+        total += (
+            kw * schedule.step_h * (price if kw > 0 else tariff.export_price)
+            + discharge * schedule.step_h * wear
+        )
         key = (stamp.year, stamp.month)
         peaks.setdefault(key, peak_so_far_kw if not peaks else 0.0)
         peaks[key] = max(peaks[key], kw)
@@ -31,7 +39,15 @@ def cost_by_hand(schedule: Schedule, tariff: Tariff, wear: float, peak_so_far_kw
 
 def check(schedule: Schedule, load_kw: np.ndarray, pv_kw: np.ndarray, plant: Plant) -> None:
     """Energy balance, state of charge, and limits."""
-    balance = load_kw + schedule.shifted_kw + schedule.heat_kw + schedule.charge_kw - schedule.discharge_kw - pv_kw + schedule.curtailed_kw
+    balance = (
+        load_kw
+        + schedule.shifted_kw
+        + schedule.heat_kw
+        + schedule.charge_kw
+        - schedule.discharge_kw
+        - pv_kw
+        + schedule.curtailed_kw
+    )
     assert schedule.grid_kw == pytest.approx(balance, abs=1e-4)
     assert (np.minimum(schedule.charge_kw, schedule.discharge_kw) < 1e-4).all()
     assert (schedule.grid_kw <= plant.import_limit_kw + 1e-4).all()
@@ -42,9 +58,14 @@ def check(schedule: Schedule, load_kw: np.ndarray, pv_kw: np.ndarray, plant: Pla
     gain = schedule.charge_kw * b.charge_efficiency - schedule.discharge_kw / b.discharge_efficiency
     soc = b.soc_start * b.capacity_kwh + np.cumsum(gain) * schedule.step_h
     assert schedule.soc_kwh == pytest.approx(soc, abs=1e-3)
-    assert (soc >= b.soc_min * b.capacity_kwh - 1e-3).all() and (soc <= b.soc_max * b.capacity_kwh + 1e-3).all()
+    assert (soc >= b.soc_min * b.capacity_kwh - 1e-3).all() and (
+        soc <= b.soc_max * b.capacity_kwh + 1e-3
+    ).all()
     assert soc[-1] >= b.end_share * b.capacity_kwh - 1e-3
-    assert schedule.charge_kw.max() <= b.charge_kw + 1e-4 and schedule.discharge_kw.max() <= b.discharge_kw + 1e-4
+    assert (
+        schedule.charge_kw.max() <= b.charge_kw + 1e-4
+        and schedule.discharge_kw.max() <= b.discharge_kw + 1e-4
+    )
 
 
 @st.composite
@@ -61,12 +82,25 @@ def cases(draw: st.DrawFn) -> tuple[pd.DatetimeIndex, np.ndarray, np.ndarray, Ta
         {
             "demand_charge_per_kw_month": draw(st.sampled_from([0, 5, 38])),
             "export_price": draw(st.sampled_from([-0.05, 0.0, 0.3, 0.5])),
-            "periods": [{"name": "v", "price": valley, "hours": "22:00-08:00"}, {"name": "p", "price": 1.1, "hours": "08:00-22:00"}],
+            "periods": [
+                {"name": "v", "price": valley, "hours": "22:00-08:00"},
+                {"name": "p", "price": 1.1, "hours": "08:00-22:00"},
+            ],
         }
     )
     capacity = draw(st.sampled_from([20.0, 150.0]))
     share = draw(st.sampled_from([0.1, 0.5, 0.9]))
-    battery = Battery(capacity, capacity / 2, capacity / 3, draw(st.sampled_from([0.9, 1.0])), 0.93, 0.1, 0.9, share, wear_per_kwh=draw(st.sampled_from([0.0, 0.05])))
+    battery = Battery(
+        capacity,
+        capacity / 2,
+        capacity / 3,
+        draw(st.sampled_from([0.9, 1.0])),
+        0.93,
+        0.1,
+        0.9,
+        share,
+        wear_per_kwh=draw(st.sampled_from([0.0, 0.05])),
+    )
     limit = draw(st.sampled_from([float("inf"), 150.0]))
     plant = Plant(battery, import_limit_kw=limit, export_limit_kw=draw(st.sampled_from([0.0, 40.0, 200.0])))
     return stamps, load, pv, tariff, plant, draw(st.sampled_from([0.0, 90.0]))
@@ -108,8 +142,12 @@ def test_shiftable_loads_run_once_a_day_inside_their_window() -> None:
 def test_cooling_stays_in_the_comfort_band_and_uses_cheap_hours() -> None:
     stamps = index(2)
     hour = np.asarray(stamps.hour)
-    thermal = Thermal(80, 4, 3, 60, 22, 26, 24, 27 + 6 * np.sin((hour - 9) / 24 * 2 * np.pi), gains_kw=np.full(48, 20.0))
-    schedule = optimise(stamps, np.full(48, 50.0), replace(TARIFF, demand_charge_per_kw_month=0.0), Plant(thermal=thermal))
+    thermal = Thermal(
+        80, 4, 3, 60, 22, 26, 24, 27 + 6 * np.sin((hour - 9) / 24 * 2 * np.pi), gains_kw=np.full(48, 20.0)
+    )
+    schedule = optimise(
+        stamps, np.full(48, 50.0), replace(TARIFF, demand_charge_per_kw_month=0.0), Plant(thermal=thermal)
+    )
     assert schedule.indoor_c.min() >= 22 - 1e-4 and schedule.indoor_c.max() <= 26 + 1e-4
     price = TARIFF.import_price(stamps)
     assert schedule.heat_kw[price == price.min()].mean() > schedule.heat_kw[price == price.max()].mean()
@@ -162,7 +200,12 @@ def test_impossible_plants_and_loads() -> None:
         {},
         {"periods": []},
         {"periods": [{"name": "a", "price": 1, "hours": "00:00-23:00"}]},
-        {"periods": [{"name": "a", "price": 1, "hours": "00:00-24:00"}, {"name": "b", "price": 2, "hours": "10:00-12:00"}]},
+        {
+            "periods": [
+                {"name": "a", "price": 1, "hours": "00:00-24:00"},
+                {"name": "b", "price": 2, "hours": "10:00-12:00"},
+            ]
+        },
         {"periods": [{"name": "a", "price": float("nan"), "hours": "00:00-24:00"}]},
         {"periods": [{"name": "a", "price": "dear", "hours": "00:00-24:00"}]},
         {"periods": [{"name": "a", "price": 1, "hours": "25:00-26:00"}]},
@@ -180,8 +223,12 @@ def test_impossible_tariffs(data: dict) -> None:
 def test_a_tariff_wraps_over_midnight_and_follows_months() -> None:
     summer = {"name": "s", "price": 1.5, "hours": "18:00-22:00", "months": [7, 8]}
     other = {"name": "o", "price": 0.8, "hours": "18:00-22:00", "months": [1, 2, 3, 4, 5, 6, 9, 10, 11, 12]}
-    tariff = Tariff.from_dict({"periods": [summer, other, {"name": "n", "price": 0.3, "hours": "22:00-18:00"}]})
-    stamps = pd.DatetimeIndex(["2025-07-01 19:00", "2025-09-01 19:00", "2025-07-01 23:00", "2025-07-01 04:00"], tz="Asia/Shanghai")
+    tariff = Tariff.from_dict(
+        {"periods": [summer, other, {"name": "n", "price": 0.3, "hours": "22:00-18:00"}]}
+    )
+    stamps = pd.DatetimeIndex(
+        ["2025-07-01 19:00", "2025-09-01 19:00", "2025-07-01 23:00", "2025-07-01 04:00"], tz="Asia/Shanghai"
+    )
     assert tariff.import_price(stamps).tolist() == [1.5, 0.8, 0.3, 0.3]
 
 

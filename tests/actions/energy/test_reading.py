@@ -31,7 +31,14 @@ def test_a_plain_table_keeps_values_and_clock(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "factor"), [("time,load_W", 1000), ("time,power_MW", 0.001), ("time,energy_kwh", 1), ("时间,用电量（千瓦时）", 1), ("time,consumption MWh", 0.001)]
+    ("header", "factor"),
+    [
+        ("time,load_W", 1000),
+        ("time,power_MW", 0.001),
+        ("time,energy_kwh", 1),
+        ("时间,用电量（千瓦时）", 1),
+        ("time,consumption MWh", 0.001),
+    ],
 )
 def test_units_are_read_from_the_header(tmp_path: Path, header: str, factor: float) -> None:
     values = (50 + np.arange(72) % 7) * factor
@@ -156,7 +163,10 @@ def test_all_offsets_are_converted_and_mentioned(tmp_path: Path) -> None:
         local = stamp.tz_convert("Asia/Tokyo" if k % 2 else "Asia/Shanghai")
         lines.append(f"{local.isoformat()},{k % 24 + 5}")
     series = read(tmp_path, "\n".join(lines))
-    assert series.power_kw == pytest.approx(np.arange(48) % 24 + 5) and series.quality.count("mixed_offsets") == 2
+    assert (
+        series.power_kw == pytest.approx(np.arange(48) % 24 + 5)
+        and series.quality.count("mixed_offsets") == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,7 +249,9 @@ def test_ten_million_minutes_in_bounded_memory(tmp_path: Path) -> None:
         for begin in range(0, count, 1_000_000):
             stamps = np.arange(begin, begin + 1_000_000, dtype=np.int64) * 60 + 1_000_000_000
             values = (50 + (stamps // 3600) % 24).astype(np.float32)
-            writer.write_table(pa.table([pa.array(stamps, pa.timestamp("s")), pa.array(values)], schema=schema))
+            writer.write_table(
+                pa.table([pa.array(stamps, pa.timestamp("s")), pa.array(values)], schema=schema)
+            )
     raw = read_file(path)
     assert raw.rows == count and raw.seconds.nbytes + raw.values.nbytes == 16 * count
     series = to_series(raw)

@@ -67,6 +67,7 @@ def test_the_keyboard_alone_is_enough(visit: Any, ask: Any, answered: Any) -> No
     answered(page, 1)
     expect(page.locator("#text")).to_be_focused()
     ask(page, ZH)
+    answered(page, 2)
     thumb = page.locator(".thumb.up").last
     thumb.wait_for()
     for _ in range(30):
