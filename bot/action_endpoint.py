@@ -10,6 +10,7 @@ from rasa.utils.endpoints import EndpointConfig
 from rasa_sdk.executor import ActionExecutor
 from rasa_sdk.interfaces import ActionExecutionRejection
 
+from actions.loading import load_actions
 from city.messages import Reply, current_trace
 
 logger = logging.getLogger(__name__)
@@ -26,10 +27,11 @@ class InProcessActions(EndpointConfig):
     A failing action answers with an apology and changes no slot: in stock Rasa it is silence for the citizen.
     """
 
-    def __init__(self, package: str = "actions") -> None:
+    def __init__(self) -> None:
         super().__init__(url="in-process")
         self.executor = ActionExecutor()
-        self.executor.register_package(package)
+        for module in load_actions():
+            self.executor.register_package(module)
 
     @property
     def names(self) -> list[str]:

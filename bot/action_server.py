@@ -3,9 +3,8 @@
 Importing this module opens the city modules' services as `city.yml` says, and loads every action.
 """
 
-from rasa_sdk.executor import ActionExecutor
-
 from actions import setup
+from actions.loading import load_actions
 
 setup.configure()
-ActionExecutor().register_package("actions")
+load_actions()

@@ -46,9 +46,14 @@ class ConversationStore(SQLTrackerStore):
         """
         super(SQLTrackerStore, self).__init__(domain, event_broker)
         sqlite = url.startswith("sqlite")
-        self.engine = sa.create_engine(
-            url, connect_args={"timeout": 30} if sqlite else {}, pool_pre_ping=not sqlite
-        )
+        # Connections are kept: opening an SQLite file and setting it up costs more than a turn's writes.
+        how: dict[str, Any] = {"pool_pre_ping": True, "pool_size": threads}
+        if sqlite:
+            how = {
+                "connect_args": {"timeout": 30, "check_same_thread": False},
+                "poolclass": sa.pool.QueuePool,
+            }
+        self.engine = sa.create_engine(url, **how)
         if sqlite:
             sa.event.listen(self.engine, "connect", _tune_sqlite)
         self.Base.metadata.create_all(self.engine)

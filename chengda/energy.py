@@ -190,7 +190,7 @@ def forecast(
         rows = ["time,p10_kw,p50_kw,p90_kw"]
         rows += [
             f"{s.isoformat()},{a:.6g},{b:.6g},{c:.6g}"
-            for s, a, b, c in zip(made.index, made.p10_kw, made.p50_kw, made.p90_kw)
+            for s, a, b, c in zip(made.index, made.p10_kw, made.p50_kw, made.p90_kw, strict=False)
         ]
         target.write_text("\n".join(rows) + "\n", encoding="utf-8")
         console.print(f"[green]✓[/] {target}")
@@ -306,6 +306,7 @@ def optimise(
             schedule.discharge_kw,
             schedule.soc_kwh,
             schedule.grid_kw,
+            strict=False,
         )
         rows += [f"{stamp.isoformat()}," + ",".join(f"{v:.4f}" for v in values) for stamp, *values in columns]
         target.write_text("\n".join(rows) + "\n", encoding="utf-8")

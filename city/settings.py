@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -232,6 +233,24 @@ def load_settings(path: Path | str | None = None) -> Settings:
         raise SettingsError("\n".join(_explain(file, item) for item in error.errors())) from None
     except TypeError as error:
         raise SettingsError(f"{file}: keys must be plain words ({error})") from None
+
+
+def current_settings() -> Settings:
+    """Return the settings of this process, read again only when the file changed.
+
+    Raises as `load_settings` does.
+    """
+    file = find_settings_file()
+    try:
+        changed = file.stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    return _settings_of(file, changed)
+
+
+@lru_cache(maxsize=4)
+def _settings_of(file: Path, changed: int) -> Settings:
+    return load_settings(file)
 
 
 def module_section(settings: Settings, name: str, model: type[Section]) -> Section | None:

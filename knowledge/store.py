@@ -158,9 +158,7 @@ class ArticleStore:
         query = select(*(tables.passages.c[name] for name in columns)).order_by(tables.passages.c.key)
         if article_ids is not None:
             query = query.where(tables.passages.c.article_id.in_(list(article_ids)))
-        with Session(
-            self.engine.execution_options(isolation_level=_snapshot(self.engine)), future=True
-        ) as session:
+        with Session(_repeatable(self.engine), future=True) as session:
             seq = int(session.scalar(select(func.max(tables.changes.c.seq))) or 0)
             return seq, [StoredPiece(**row._mapping) for row in session.execute(query)]
 
@@ -351,8 +349,11 @@ def bare_hash(content_hash: str | None) -> str:
     return (content_hash or "").rpartition(":")[2]
 
 
-def _snapshot(engine: Engine) -> str:
-    return "SERIALIZABLE" if engine.dialect.name == "sqlite" else "REPEATABLE READ"
+def _repeatable(engine: Engine) -> Engine:
+    """Return the engine for transactions that see one state; SQLite's always do."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
 def _row(session: Session, article_id: str, base_version: int | None = None) -> Any:

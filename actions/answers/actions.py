@@ -15,7 +15,6 @@ from actions.energy.actions import ActionEnergyFollowUp
 from actions.sdk import language_of, say
 from actions.transit.actions import ActionTransitDepartures
 from city.messages import current_trace
-from city.settings import load_settings
 from knowledge.service import Question
 
 STATE_SLOT = "knowledge_state"
@@ -28,7 +27,7 @@ async def answer(dispatcher: CollectingDispatcher, tracker: Tracker, follow_up: 
     question = Question(
         text=str(latest.get("text") or ""),
         language=language_of(tracker),
-        today=datetime.now(load_settings().zone).date(),
+        today=datetime.now(get_service().settings.zone).date(),
         intent=intent.get("name"),
         follow_up=follow_up,
         state=tracker.get_slot(STATE_SLOT),

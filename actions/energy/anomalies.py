@@ -93,7 +93,7 @@ def _meter_faults(series: LoadSeries, profile: Profile) -> Iterator[tuple[Kind, 
     zero = np.abs(value) < 1e-9
     live = ~zero & np.isfinite(value)
     if zero.any() and np.nanmean(np.abs(kw) < 1e-9) < 0.02:
-        for begin, length in zip(starts[zero], lengths[zero]):
+        for begin, length in zip(starts[zero], lengths[zero], strict=False):
             usual = profile.expected_kw[begin : begin + length]
             if length * series.step_h >= _SILENT_H and np.nanmin(usual) > 0.05 * np.nanmean(np.abs(kw)):
                 yield "silent", int(begin), int(begin + length)
@@ -102,7 +102,7 @@ def _meter_faults(series: LoadSeries, profile: Profile) -> Iterator[tuple[Kind, 
     # many meters count in whole kilowatts and repeat themselves at night: judge by this meter's own habit
     habit = np.percentile(lengths[live], 99.5) if live.sum() > 50 else 1.0
     least = max(_STUCK_H / series.step_h, 3.0 * habit, 4.0)
-    for begin, length in zip(starts[live], lengths[live]):
+    for begin, length in zip(starts[live], lengths[live], strict=False):
         if length >= least:
             yield "stuck", int(begin), int(begin + length)
 

@@ -1,5 +1,8 @@
 """Answers to questions about energy: what to say for which topic, to whom, and what to remember."""
 
+# Texts for people run longer than code.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import re
@@ -7,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from actions.energy import citizens, staff
+from actions.energy import citizens, plans, staff
 from actions.energy.errors import EnergyError
 from actions.energy.periods import Span, find_span
 from actions.energy.service import EnergyService
@@ -156,9 +159,9 @@ def _staff(service: EnergyService, query: Query, state: dict[str, Any], topic: s
     if topic in ("usage", "anomalies", "why") and span is not None and span.first > today:
         topic = state["topic"] = "forecast"
     if topic == "forecast":
-        return staff.forecast(service, query, state, building, span)
+        return plans.forecast(service, query, state, building, span)
     if topic == "battery":
-        return staff.battery(service, query, state, building, span)
+        return plans.battery(service, query, state, building, span)
     if topic == "saving":
         return staff.saving(service, query, state, building)
     if topic == "anomalies":

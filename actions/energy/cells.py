@@ -41,7 +41,7 @@ def parse_numbers(cells: pd.Series, decimal_comma: bool = False, first_row: int 
     }
     read = [meaning[text] for text in rest]
     values[odd] = [item[0] for item in read]
-    bad = [at for at, item in zip(odd, read) if item[2]]
+    bad = [at for at, item in zip(odd, read, strict=False) if item[2]]
     units = frozenset(item[1] for item in read if item[1])
     example = (first_row + int(bad[0]), str(cells.iloc[bad[0]])) if bad else (0, "")
     return Numbers(values, len(bad), example, units)

@@ -1,5 +1,8 @@
 """What citizens get: their own bill explained, saving advice, planned outages, and a polite refusal for the rest."""
 
+# Texts for people run longer than code.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import re

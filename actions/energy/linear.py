@@ -100,7 +100,7 @@ class WindowEnsemble:
 
     def predict(self, past: np.ndarray) -> np.ndarray:
         """Forecast from windows of at least `back` values, shape (n, channels, ahead)."""
-        return np.asarray(sum(w * m.predict(past) for w, m in zip(self.blend, self.members)))
+        return np.asarray(sum(w * m.predict(past) for w, m in zip(self.blend, self.members, strict=False)))
 
 
 def _ridge(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:

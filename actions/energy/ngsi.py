@@ -86,7 +86,7 @@ def read_ngsi(body: bytes, name: str, options: ReadOptions) -> Measured:
     key = options.column or _best(points)
     if key not in points:
         raise NoValueColumn(name, columns=", ".join(points) or "-")
-    values, times, codes = zip(*points[key])
+    values, times, codes = zip(*points[key], strict=False)
     unit = _unit(key, {code for code in codes if code}, options)
     stamps = parse_stamps(pd.Series(times, dtype="string"), options.date_order, 1)
     numbers = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(float)

@@ -1,5 +1,8 @@
 """Findings, savings and figures in words, Chinese and English."""
 
+# Texts for people run longer than code.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import pandas as pd

@@ -312,7 +312,7 @@ def _fill(
     if not missing.any():
         return kw, missing
     edges = np.flatnonzero(np.diff(np.concatenate(([0], missing.astype(np.int8), [0]))))
-    spans = list(zip(edges[::2], edges[1::2]))
+    spans = list(zip(edges[::2], edges[1::2], strict=False))
     out = kw.copy()
     day = max(1, 1440 // step_min)
     tally = {"short": 0, "week": 0, "left": 0}

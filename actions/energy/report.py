@@ -1,5 +1,8 @@
 """A readable HTML report of one meter: data quality, findings, forecast, savings, battery, with charts inside."""
 
+# Texts for people run longer than code.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import base64

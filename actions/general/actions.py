@@ -11,7 +11,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.general.replies import emergency_reply, handoff_reply, language_reply, wished_language
 from actions.sdk import language_of, say
 from city.messages import Reply
-from city.settings import load_settings
+from city.settings import current_settings
 from nlp.emergency import emergency_kind
 
 
@@ -26,7 +26,8 @@ class ActionEmergency(Action):
     ) -> list[dict[str, Any]]:
         text = str(tracker.latest_message.get("text") or "")
         say(
-            dispatcher, emergency_reply(load_settings().emergency, emergency_kind(text), language_of(tracker))
+            dispatcher,
+            emergency_reply(current_settings().emergency, emergency_kind(text), language_of(tracker)),
         )
         return []
 
@@ -40,7 +41,7 @@ class ActionHandoff(Action):
     def run(
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        say(dispatcher, handoff_reply(load_settings().contact, language_of(tracker)))
+        say(dispatcher, handoff_reply(current_settings().contact, language_of(tracker)))
         return []
 
 

@@ -49,7 +49,7 @@ class TrafficSection(_Section):
     places: Path | None = None
     network: Path | None = None
     demand: Path | None = None
-    live: LiveSection = Field(default_factory=LiveSection)
+    live: LiveSection = LiveSection.parse_obj({})
     min_cycle_s: float = Field(40.0, ge=20, le=300)
     max_cycle_s: float = Field(120.0, ge=30, le=300)
     search_s: float = Field(60.0, ge=5, le=3600)

@@ -209,11 +209,11 @@ def _date_zh(text: str) -> str | None:
         r"(?:(\d{4})年)?(\d{1,2}|[一二三四五六七八九十]+)月(?:份|底|初|中)?(?:(\d{1,2}|[一二三四五六七八九十]+))?[日号]?$",
         text,
     ):
-        month, day = number(match[2]), number(match[3] or "")
-        if month is None:
+        at, day = number(match[2]), number(match[3] or "")
+        if at is None:
             return None
         given = f"year={match[1]} " if match[1] else ""
-        return f"{given}month={month}" + (f" dayofmonth={day}" if day else "")
+        return f"{given}month={at}" + (f" dayofmonth={day}" if day else "")
     if text in years:
         return f"year{years[text]:+d}"
     if match := re.match(r"(\d{4})年$", text):

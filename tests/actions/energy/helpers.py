@@ -56,5 +56,5 @@ def load(path: Path, **options: object) -> LoadSeries:
 
 
 def rows(stamps: pd.DatetimeIndex, values: np.ndarray, header: str = "time,load_kw") -> str:
-    lines = [header, *(f"{s:%Y-%m-%d %H:%M},{v:.4f}" for s, v in zip(stamps, values))]
+    lines = [header, *(f"{s:%Y-%m-%d %H:%M},{v:.4f}" for s, v in zip(stamps, values, strict=False))]
     return "\n".join(lines) + "\n"

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -164,7 +165,7 @@ def test_savings_are_ranked_and_named_in_both_languages() -> None:
     series = make_meter("city_hall", NOW)
     profile = fit_profile(series)
     savings = find_savings(series, profile, find_anomalies(series, TARIFF), TARIFF, 0.5, (8, 18))
-    assert savings and all(a.money_per_year >= b.money_per_year for a, b in zip(savings, savings[1:]))
+    assert savings and all(a.money_per_year >= b.money_per_year for a, b in itertools.pairwise(savings))
     for saving in savings:
         assert saving.co2_kg_per_year == pytest.approx(0.5 * saving.kwh_per_year)
         assert saving_text(saving, "zh", "CNY") != saving_text(saving, "en", "CNY")

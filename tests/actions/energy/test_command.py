@@ -39,7 +39,7 @@ def test_report_is_one_page_with_charts(file: Path) -> None:
 
 def test_forecast_writes_quantiles(file: Path) -> None:
     assert "better than seasonal naive" in run("forecast", file, "--hours", 36, "--language", "en")
-    table = list(csv.DictReader(Path("office.forecast.csv").open()))
+    table = list(csv.DictReader(Path("office.forecast.csv").read_text().splitlines()))
     assert len(table) == 36 and all(
         float(r["p10_kw"]) <= float(r["p50_kw"]) <= float(r["p90_kw"]) for r in table
     )
@@ -53,7 +53,7 @@ def test_anomalies_as_json(file: Path) -> None:
 
 def test_optimise_writes_a_schedule_that_balances(file: Path) -> None:
     assert "optimised" in run("optimise", file, "--battery-kwh", 200, "--battery-kw", 80)
-    table = list(csv.DictReader(Path("office.schedule.csv").open()))
+    table = list(csv.DictReader(Path("office.schedule.csv").read_text().splitlines()))
     load, charge, discharge, grid = (
         np.array([float(r[k]) for r in table]) for k in ("load_kw", "charge_kw", "discharge_kw", "grid_kw")
     )

@@ -178,7 +178,7 @@ async def test_actions_say_and_remember(service: EnergyService, action, name: st
 
 def test_without_configuration_the_error_says_so() -> None:
     energy.configure(None)
-    with pytest.raises(errors.EnergyNotConfigured, match="city.yml"):
+    with pytest.raises(errors.EnergyNotConfigured, match=r"city\.yml"):
         energy.get_service()
 
 

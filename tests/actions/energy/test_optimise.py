@@ -19,7 +19,7 @@ BATTERY = Battery(200, 80, 80, soc_min=0.1, soc_max=0.9, soc_start=0.4, wear_per
 def cost_by_hand(schedule: Schedule, tariff: Tariff, wear: float, peak_so_far_kw: float = 0.0) -> float:
     """The bill from the tariff's clock times alone, step by step, without the tariff's own arithmetic."""
     total, peaks = 0.0, {}
-    for stamp, kw, discharge in zip(schedule.index, schedule.grid_kw, schedule.discharge_kw):
+    for stamp, kw, discharge in zip(schedule.index, schedule.grid_kw, schedule.discharge_kw, strict=False):
         minute = stamp.hour * 60 + stamp.minute
         price = next(
             p.price

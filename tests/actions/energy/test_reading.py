@@ -42,7 +42,7 @@ def test_a_plain_table_keeps_values_and_clock(tmp_path: Path) -> None:
 )
 def test_units_are_read_from_the_header(tmp_path: Path, header: str, factor: float) -> None:
     values = (50 + np.arange(72) % 7) * factor
-    lines = [header, *(f"{s:%Y-%m-%d %H:%M},{v:.9f}" for s, v in zip(index(3), values))]
+    lines = [header, *(f"{s:%Y-%m-%d %H:%M},{v:.9f}" for s, v in zip(index(3), values, strict=False))]
     assert read(tmp_path, "\n".join(lines)).power_kw == pytest.approx(50 + np.arange(72) % 7)
 
 
