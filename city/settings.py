@@ -94,7 +94,7 @@ class TransitSection(_Section):
 
 class ModelsSection(_Section):
     base: Path = Path("nlp/base")
-    threads: int = Field(1, ge=1, le=64)
+    threads: int = Field(default=1, ge=1, le=64)
 
 
 class RateSection(_Section):
@@ -112,11 +112,11 @@ class LimitsSection(_Section):
 
 class ServerSection(_Section):
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
-    console_port: int = Field(8081, ge=0, le=65535)
+    port: int = Field(default=8080, ge=0, le=65535)
+    console_port: int = Field(default=8081, ge=0, le=65535)
     allowed_origins: list[str] = []
-    max_text_length: int = Field(2000, ge=50, le=20000)
-    reply_timeout_s: float = Field(20.0, gt=0, le=300)
+    max_text_length: int = Field(default=2000, ge=50, le=20000)
+    reply_timeout_s: float = Field(default=20.0, gt=0, le=300)
     limits: LimitsSection = LimitsSection()
     conversation_url: str = ""
     tracker_url: str = ""

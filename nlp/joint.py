@@ -1,4 +1,4 @@
-"""The joint intent and entity model at run time: tokenizer plus one ONNX graph, neither torch nor transformers.
+"""The joint intent and entity model at run time: tokenizer, one ONNX graph, a linear n-gram model; no torch.
 
 Method: joint intent classification and slot filling with BERT (Chen et al. 2019); temperature scaling (Guo et
 al. 2017); out-of-scope score from maximum probability, energy and Mahalanobis distance.
@@ -20,6 +20,7 @@ from nlp.entities.resolver import Resolver
 from nlp.joint_decode import FloatArray, decode_tags, novelty_features, sigmoid, softmax
 from nlp.joint_manifest import (
     GAZETTEER,
+    NGRAMS,
     TOKENIZER,
     Manifest,
     ModelDamagedError,
@@ -29,6 +30,7 @@ from nlp.joint_manifest import (
     fingerprint,
     read_manifest,
 )
+from nlp.joint_ngrams import NgramScorer
 from nlp.joint_text import prepare
 
 __all__ = [
@@ -66,7 +68,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class RawOutput:
-    """The graph's numbers for n texts: intent logits (n, intents), distance (n,), tag logits (tokens, tags) each."""
+    """The numbers of n texts: intent logits (n, intents), distance (n,), tag logits (tokens, tags) each."""
 
     logits: FloatArray
     distance: FloatArray
@@ -83,12 +85,14 @@ class JointModel:
         session: onnxruntime.InferenceSession,
         tokenizer: Tokenizer,
         resolver: Resolver,
+        ngrams: NgramScorer | None,
     ) -> None:
         self.manifest = manifest
         self.fingerprint = fingerprint(manifest)
         self._session = session
         self._tokenizer = tokenizer
         self._resolver = resolver
+        self._ngrams = ngrams
         self._outputs = [output.name for output in session.get_outputs()]
         self._oos_columns = [i for i, name in enumerate(manifest.intents) if name in manifest.oos_labels]
         self._oos_weights = np.asarray(manifest.oos.weights, np.float32)
@@ -112,7 +116,8 @@ class JointModel:
         session = _open_session(directory / manifest.graph, threads)
         gazetteer = Gazetteer.read(directory / GAZETTEER) if GAZETTEER in manifest.files else Gazetteer(())
         resolver = Resolver(gazetteer, manifest.rules, manifest.synonyms)
-        return cls(manifest, session, tokenizer, resolver)
+        ngrams = _read_ngrams(directory / NGRAMS) if NGRAMS in manifest.files else None
+        return cls(manifest, session, tokenizer, resolver, ngrams)
 
     @property
     def intents(self) -> tuple[str, ...]:
@@ -157,7 +162,10 @@ class JointModel:
         values = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
         outputs = dict(zip(self._outputs, values, strict=True))
         tags = [outputs["tag_logits"][row, : len(encodings[row].ids)] for row in range(len(encodings))]
-        return RawOutput(outputs["intent_logits"], outputs["distance"], tags, encodings)
+        logits = outputs["intent_logits"]
+        if self._ngrams is not None:
+            logits = logits + self.manifest.ngram_share * self._ngrams.score(prepared)
+        return RawOutput(logits, outputs["distance"], tags, encodings)
 
     def oos_scores(self, raw: RawOutput) -> FloatArray:
         """Return the out-of-scope score of each text, (n,), between 0 and 1."""
@@ -222,6 +230,15 @@ def _read_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
     tokenizer.enable_truncation(max_tokens)
     tokenizer.no_padding()
     return tokenizer
+
+
+def _read_ngrams(path: Path) -> NgramScorer:
+    try:
+        return NgramScorer.read(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelDamagedError(
+            f"{path}: is no n-gram model ({error}); train again with `chengda train nlu`"
+        ) from None
 
 
 def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:

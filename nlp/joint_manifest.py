@@ -12,6 +12,7 @@ MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 GRAPH = "model.int8.onnx"
 GAZETTEER = "gazetteer.csv"
+NGRAMS = "ngrams.npz"
 FORMAT = 1
 _RETRAIN = "restore it with `chengda model rollback`, or train again with `chengda train nlu`"
 
@@ -64,6 +65,7 @@ class Manifest:
     oos_labels: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     synonyms: dict[str, dict[str, str]] = field(default_factory=dict)
+    ngram_share: float = 0.0
     graph: str = GRAPH
     files: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)

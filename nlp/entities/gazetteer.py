@@ -115,11 +115,12 @@ class Gazetteer:
         return found
 
     def _longest(self, text: str, closes: tuple[bool, ...], start: int) -> tuple[int, list[Entry]] | None:
-        node, best = self._root, None
+        node: dict[str, Any] = self._root
+        best: tuple[int, list[Entry]] | None = None
         for position in range(start, len(text)):
-            node = node.get(text[position])
-            if node is None:
+            if text[position] not in node:
                 break
+            node = node[text[position]]
             # "市政厅站牌" is the sign at a stop, not the stop "市政厅站".
             sign = text[position] == "站" and text[position + 1 : position + 2] in _SIGN
             if _END in node and closes[position] and not sign:

@@ -20,10 +20,11 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from nlp.entities.rules import RULES
-from nlp.joint_manifest import GAZETTEER, GRAPH, TOKENIZER, Manifest, hash_file
+from nlp.joint_manifest import GAZETTEER, GRAPH, NGRAMS, TOKENIZER, Manifest, hash_file
+from nlp.joint_text import prepare
 from training.nlu.augment import Augmenter
 from training.nlu.batches import Encoded, encode, fitting_length
-from training.nlu.calibration import calibrate, fit_novelty
+from training.nlu.calibration import FloatArray, calibrate, fit_novelty
 from training.nlu.checks import check_labels
 from training.nlu.data import OOS_LABELS, DataSet
 from training.nlu.device import Compute, choose
@@ -31,6 +32,7 @@ from training.nlu.export import Exported, export
 from training.nlu.fitting import Progress, fit, run, steps_of
 from training.nlu.heads import start_intent_head
 from training.nlu.network import JointNetwork, load_body, read_pooling
+from training.nlu.ngrams import choose_share, train_ngrams
 from training.nlu.rehearsal import EXAMPLES, save_examples
 from training.nlu.settings import TrainSettings
 from training.nlu.split import split
@@ -118,7 +120,8 @@ def train(
     network = JointNetwork(body, len(intents), len(tags), read_pooling(settings.base), settings.dropout)
     network = _adapted(network, settings, steps_of(len(rows), settings))
     if start is not None:
-        from training.nlu.rehearsal import restore_weights
+        from training.nlu.ngrams import choose_share, train_ngrams
+from training.nlu.rehearsal import restore_weights
 
         restore_weights(network, start, intents, tags)
     network.to(compute.device)
@@ -132,8 +135,14 @@ def train(
             network, rows, dev_rows, settings, compute, _weights(rows, intents, settings, compute), progress
         )
         network = _merged(network, settings)
+        scorer = None
+        if settings.ngrams:
+            texts = [prepare(example.text) for example in [*training, *extra]]
+            scorer = train_ngrams(texts, [row.intent for row in rows], len(intents), settings.seed)
+            scorer.write(out / NGRAMS)
+        beside = scorer.score([prepare(example.text) for example in held]) if scorer is not None else None
         manifest, exported = _finish(
-            network, rows[: len(training)], dev_rows, tokenizer, out, settings, compute, intents, tags, limit
+            network, rows[: len(training)], dev_rows, beside, tokenizer, out, settings, compute, intents, tags, limit
         )
     manifest = replace(
         manifest,
@@ -168,6 +177,7 @@ def _finish(
     network: JointNetwork,
     rows: Sequence[Encoded],
     dev_rows: Sequence[Encoded],
+    beside: FloatArray | None,
     tokenizer: Tokenizer,
     out: Path,
     settings: TrainSettings,
@@ -182,7 +192,12 @@ def _finish(
     network.to("cpu").eval()
     exported = export(network, novelty, out / GRAPH, dev_rows, settings.quantise)
     logits, distance = graph_outputs(out / GRAPH, dev_rows)
-    calibration = calibrate(logits, distance, np.array([row.intent for row in dev_rows]), oos)
+    labels = np.array([row.intent for row in dev_rows])
+    share = 0.0
+    if beside is not None:
+        share = choose_share(logits, beside, labels)
+        logits = logits + share * beside
+    calibration = calibrate(logits, distance, labels, oos)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.save(str(out / TOKENIZER))
@@ -196,6 +211,7 @@ def _finish(
         thresholds=calibration.thresholds,
         oos=calibration.scorer,
         oos_labels=tuple(intents[at] for at in oos),
+        ngram_share=share,
         metrics={
             **{key: round(value, 5) for key, value in calibration.measures.items()},
             "precision": exported.precision,

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+# Below so many examples, so many passes at most: small sets need more of them to make enough steps.
+_EPOCHS = ((500, 25), (1500, 15), (4000, 8), (8000, 6), (20_000, 4), (50_000, 3), (10**9, 2))
 Method = Literal["full", "lora", "adalora", "prefix"]
 
 
@@ -50,7 +52,7 @@ class TrainSettings:
     weight_decay: float = 0.01
     warmup_share: float = 0.1
     layer_decay: float = 0.9
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.1
     class_weights: bool = False
     tag_weight: float = 0.5
     dropout: float = 0.1
@@ -58,7 +60,7 @@ class TrainSettings:
     max_tokens: int | None = None
     dev_share: float | None = None
     freeze_embeddings: bool = False
-    average: float = 0.0
+    average: float = 0.99
     fgm: float = 0.0
     r_drop: float = 0.0
     lora_rank: int = 16
@@ -70,6 +72,7 @@ class TrainSettings:
     keep_layers: int = 0
     trim_vocabulary: bool = False
     quantise: bool = True
+    ngrams: bool = True
     tensorboard: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
