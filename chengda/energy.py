@@ -235,8 +235,9 @@ def anomalies(
         if out:
             rows = [
                 {
-                    "kind": f.kind, "start": f.start.isoformat(), "end": f.end.isoformat(), "expected_kwh": round(f.expected_kwh, 3),
-                    "actual_kwh": round(f.actual_kwh, 3), "peak_kw": round(f.peak_kw, 3), "cost": None if f.cost is None else round(f.cost, 2),
+                    "kind": f.kind, "start": f.start.isoformat(), "end": f.end.isoformat(),
+                    "expected_kwh": round(f.expected_kwh, 3), "actual_kwh": round(f.actual_kwh, 3),
+                    "peak_kw": round(f.peak_kw, 3), "cost": None if f.cost is None else round(f.cost, 2),
                 }
                 for f in found
             ]  # fmt: skip
@@ -288,14 +289,16 @@ def optimise(
         plan = step("优化 · optimising", lambda: make_plan(made, given.tariff, plant))
         schedule, currency = plan.schedule, given.tariff.currency
         console.print(
-            f"without battery {amount(plan.idle.total, currency)} · optimised {amount(schedule.cost, currency)} · saved {amount(plan.saving, currency)}"
+            f"without battery {amount(plan.idle.total, currency)} · optimised {amount(schedule.cost, currency)} · "
+            f"saved {amount(plan.saving, currency)}"
         )
         for dispatch in plan.heuristics:
             console.print(
                 f"  rule {dispatch.name}: {amount(dispatch.cost, currency)}{'' if dispatch.feasible else ' (breaks a limit)'}"
             )
         console.print(
-            f"peak {schedule.bill.peak_kw:.1f} kW · gap {schedule.gap:.3%} · {schedule.seconds:.2f} s · if the load reaches p90: saved {amount(plan.saving_if_high, currency)}"
+            f"peak {schedule.bill.peak_kw:.1f} kW · gap {schedule.gap:.3%} · {schedule.seconds:.2f} s · "
+            f"if the load reaches p90: saved {amount(plan.saving_if_high, currency)}"
         )
         target = out or Path(file.name.split(".")[0] + ".schedule.csv")
         rows = ["time,load_kw,charge_kw,discharge_kw,soc_kwh,grid_kw"]

@@ -32,7 +32,7 @@ MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 RECENT_ARTICLES = 60
 # Share of replaced articles from which the whole index is written anew, in the background.
 GONE_SHARE, GONE_ARTICLES = 0.3, 50
-_ENCODE_BATCH = 32
+_ENCODE_BATCH = 16
 
 
 class SentenceEncoder(Protocol):
@@ -297,6 +297,8 @@ class Index:
             known, vectors = self._snapshot.known_vectors(hashes, language)
             out[known] = vectors[known]
             missing = np.flatnonzero(~known)
+        # Texts of one length share a batch: padding short ones to the longest would cost more than reading them.
+        missing = np.asarray(sorted(missing.tolist(), key=lambda row: len(pieces[row].text)), np.int64)
         for start in range(0, len(missing), _ENCODE_BATCH):
             if progress:
                 progress("vectors", done + start, total)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from actions.energy.errors import BadStep
 from actions.energy.features import HISTORY_H, Hourly, build_table
+from actions.energy.linear import WindowEnsemble, WindowRidge
 from actions.energy.metrics import Errors, errors
 from actions.energy.models import DAY, WEEK, Boost, RidgeByLead, seasonal_naive
 from actions.energy.series import LoadSeries, need_days, need_load
@@ -53,6 +54,7 @@ class Fitted:
 
     ridge: RidgeByLead | None
     boosts: dict[str, Boost]
+    window: WindowEnsemble | None
     loo_error: np.ndarray | None
 
     def predict(self, data: Hourly, origins: np.ndarray, leads: int) -> dict[str, np.ndarray]:
@@ -67,6 +69,11 @@ class Fitted:
             out["ridge"] = self.ridge.predict(table)
             for name, boost in self.boosts.items():
                 out[f"{name}+boost"] = boost.predict(table, out[name])
+            if self.window is not None:
+                back = self.window.back
+                past = data.kw[np.asarray(origins)[:, None] - back + np.arange(back)]
+                out["linear"] = self.window.predict(past[:, None, :])[:, 0]
+                out["ridge+linear"] = 0.5 * (out["ridge"] + out["linear"])
             if self.boosts:
                 out["blend"] = np.mean([out[f"{name}+boost"] for name in self.boosts], axis=0)
         return out
@@ -79,7 +86,7 @@ def fit(data: Hourly, until: int, phase: int, leads: int) -> Fitted:
     origins = origins[-_TRAIN_DAYS:] - (origins[-1] - phase) % DAY if len(origins) else origins
     origins = origins[origins >= first]
     if len(origins) < _RIDGE_DAYS:
-        return Fitted(None, {}, None)
+        return Fitted(None, {}, None, None)
     table = build_table(data, origins, leads)
     target = data.kw[table.target]
     weight = data.real[table.target].astype(float)
@@ -87,10 +94,22 @@ def fit(data: Hourly, until: int, phase: int, leads: int) -> Fitted:
     loo = ridge.fit(table, target, weight)
     boosts: dict[str, Boost] = {}
     if len(origins) >= _BOOST_DAYS:
-        for name, first in (("ridge", loo), ("usual", table.usual_kw)):
+        for name, guess in (("ridge", loo), ("usual", table.usual_kw)):
             boosts[name] = Boost()
-            boosts[name].fit(table, first, target, weight)
-    return Fitted(ridge, boosts, np.where(weight > 0, target - loo, np.nan))
+            boosts[name].fit(table, guess, target, weight)
+    return Fitted(ridge, boosts, _fit_window(data, until, leads), np.where(weight > 0, target - loo, np.nan))
+
+
+def _fit_window(data: Hourly, until: int, leads: int) -> WindowEnsemble | None:
+    """Fit linear windows of one and two weeks on what is known; `None` with less than 120 days."""
+    window = WindowEnsemble([WindowRidge(WEEK), WindowRidge(2 * WEEK), WindowRidge(2 * WEEK, robust=True)])
+    starts = np.arange(max(window.back, until - _TRAIN_DAYS * DAY), until - leads + 1, 3)
+    if until < _BOOST_DAYS * DAY:
+        return None
+    values = data.kw[:until, None].astype(np.float32)
+    cut = max(1, len(starts) * 5 // 6)
+    window.fit(values, leads, starts[:cut], starts[cut:])
+    return window
 
 
 def backtest(

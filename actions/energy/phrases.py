@@ -26,6 +26,7 @@ MODELS = {
     "usual": ("同类日中位数", "median of like days"),
     "ridge": ("岭回归", "ridge regression"),
     "linear": ("线性窗口集成", "linear window ensemble"),
+    "ridge+linear": ("岭回归 + 线性窗口", "ridge + linear windows"),
     "ridge+boost": ("岭回归 + 梯度提升", "ridge + gradient boosting"),
     "usual+boost": ("同类日中位数 + 梯度提升", "like-day median + gradient boosting"),
     "blend": ("组合模型", "blend of models"),

@@ -23,8 +23,8 @@ class EnergySection(BaseModel):
 
     site: Path = Path("actions/energy/demo/site.yml")
     country: str = "CN"
-    co2_kg_per_kwh: float = Field(0.5366, ge=0, le=3)
-    refresh_minutes: int = Field(30, ge=1, le=1440)
+    co2_kg_per_kwh: float = Field(default=0.5366, ge=0, le=3)
+    refresh_minutes: int = Field(default=30, ge=1, le=1440)
 
     @validator("country")
     def _known(cls, value: str) -> str:

@@ -112,10 +112,10 @@ def _steps(level: np.ndarray, kinds: np.ndarray) -> list[tuple[int, int, float, 
     for number, day in enumerate(picked):
         end = picked[number + 1] if number + 1 < len(picked) else len(level)
         left = max(picked[number - 1] if number else 0, day - 2 * _SIDE_DAYS)
-        before = float(np.nanmedian(flat[left:day]) * usual)
-        after = float(np.nanmedian(flat[day : min(end, day + 2 * _SIDE_DAYS)]) * usual)
+        low = float(np.nanmedian(flat[left:day]) * usual)
+        high = float(np.nanmedian(flat[day : min(end, day + 2 * _SIDE_DAYS)]) * usual)
         near = strength[max(0, day - _SHARPEN_DAYS) : day + _SHARPEN_DAYS + 1]
-        out.append((day, end, before, after, float(near.max())))
+        out.append((day, end, low, high, float(near.max())))
     return out
 
 

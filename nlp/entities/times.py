@@ -209,11 +209,11 @@ def _date_zh(text: str) -> str | None:
         r"(?:(\d{4})年)?(\d{1,2}|[一二三四五六七八九十]+)月(?:份|底|初|中)?(?:(\d{1,2}|[一二三四五六七八九十]+))?[日号]?$",
         text,
     ):
-        in_year, day = number(match[2]), number(match[3] or "")
+        in_year, date = number(match[2]), number(match[3] or "")
         if in_year is None:
             return None
         given = f"year={match[1]} " if match[1] else ""
-        return f"{given}month={in_year}" + (f" dayofmonth={day}" if day else "")
+        return f"{given}month={in_year}" + (f" dayofmonth={date}" if date else "")
     if text in years:
         return f"year{years[text]:+d}"
     if match := re.match(r"(\d{4})年$", text):
@@ -282,7 +282,7 @@ def _date_en(text: str) -> str | None:
     for at, month in enumerate(_MONTHS, 1):
         if month in text:
             day = re.search(r"\d{1,2}", text)
-            return f"month={in_year}" + (f" dayofmonth={day[0]}" if day else "")
+            return f"month={at}" + (f" dayofmonth={day[0]}" if day else "")
     if re.match("this ", text):
         return "day+0"
     return f"holiday={text}"

@@ -169,7 +169,7 @@ def test_gate_lets_one_example_of_an_intent_go(tmp_path: Path) -> None:
 def test_evaluation_and_report_of_the_tiny_model(tmp_path: Path) -> None:
     from tests.nlu_fixtures import tiny_data
 
-    model = JointModel.load(train_tiny(tmp_path).directory)
+    model = JointModel.load(train_tiny(tmp_path, epochs=30).directory)
     result = evaluate(model, tiny_data(tmp_path), name="<tiny>")
     assert result["accuracy"] == 1.0 and result["oos"]["auroc"] > 0.9
     assert result["entities"]["by_entity"]["stop"]["recall"] > 0.8

@@ -30,6 +30,8 @@ Progress = Callable[[float, str], None]
 class JointTrainer(Trainer):
     """Trainer with the joint loss, layer-wise learning rates, length-sorted batches, FGM and R-Drop."""
 
+    optimizer: torch.optim.Optimizer | None
+
     def __init__(
         self, settings: TrainSettings, weights: Tensor | None, compute: Compute, **options: Any
     ) -> None:

@@ -33,7 +33,7 @@ from training.nlu.fitting import Progress, fit, run, steps_of
 from training.nlu.heads import start_intent_head
 from training.nlu.network import JointNetwork, load_body, read_pooling
 from training.nlu.ngrams import choose_share, train_ngrams
-from training.nlu.rehearsal import EXAMPLES, save_examples
+from training.nlu.rehearsal import EXAMPLES, restore_weights, save_examples
 from training.nlu.settings import TrainSettings
 from training.nlu.split import split
 from training.nlu.tagging import tag_names
@@ -120,9 +120,6 @@ def train(
     network = JointNetwork(body, len(intents), len(tags), read_pooling(settings.base), settings.dropout)
     network = _adapted(network, settings, steps_of(len(rows), settings))
     if start is not None:
-        from training.nlu.ngrams import choose_share, train_ngrams
-from training.nlu.rehearsal import restore_weights
-
         restore_weights(network, start, intents, tags)
     network.to(compute.device)
     if start is None:
@@ -142,7 +139,17 @@ from training.nlu.rehearsal import restore_weights
             scorer.write(out / NGRAMS)
         beside = scorer.score([prepare(example.text) for example in held]) if scorer is not None else None
         manifest, exported = _finish(
-            network, rows[: len(training)], dev_rows, beside, tokenizer, out, settings, compute, intents, tags, limit
+            network,
+            rows[: len(training)],
+            dev_rows,
+            beside,
+            tokenizer,
+            out,
+            settings,
+            compute,
+            intents,
+            tags,
+            limit,
         )
     manifest = replace(
         manifest,

@@ -156,8 +156,10 @@ class _Dispatcher:
 @pytest.mark.parametrize(
     ("action", "name", "text"),
     [
-        (ActionEnergyUsage, "action_energy_usage", "市政厅昨天用电"), (ActionEnergyWhy, "action_energy_why", "市政厅昨天为什么高"),
-        (ActionEnergyForecast, "action_energy_forecast", "预测市政厅明天"), (ActionEnergyBattery, "action_energy_battery", "市博物馆电池"),
+        (ActionEnergyUsage, "action_energy_usage", "市政厅昨天用电"),
+        (ActionEnergyWhy, "action_energy_why", "市政厅昨天为什么高"),
+        (ActionEnergyForecast, "action_energy_forecast", "预测市政厅明天"),
+        (ActionEnergyBattery, "action_energy_battery", "市博物馆电池"),
         (ActionEnergySaving, "action_energy_saving", "市政厅节能"), (ActionOutage, "action_outage", "滨河区停电"),
         (ActionEnergyFollowUp, "action_energy_follow_up", "那图书馆呢"),
     ],

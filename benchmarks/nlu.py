@@ -1,0 +1,278 @@
+"""Intent accuracy, calibration, out-of-scope and latency beside other people's methods, on the same texts.
+
+Run: `python -m benchmarks.nlu --data FOLDER [--rows chengda,tfidf,use,diet] [--sets own,clinc150,cic_zh,xsid]`.
+
+FOLDER holds the public sets as `NAME.train.tsv` and `NAME.dev.tsv` (`text<TAB>intent`), `clinc150.oos_dev.tsv`,
+`xsid_en.dev.tsv` and `xsid_zh.dev.tsv`. Rows: `chengda` (the joint model with its defaults), `tfidf` (word and
+character TF-IDF, logistic regression), `use` (multilingual Universal Sentence Encoder, logistic regression) and
+`diet` (Rasa's own pipeline).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from nlp.joint import JointModel
+from training.nlu.data import OOS_LABELS, DataSet, Example, load_data
+from training.nlu.evaluation import damaged, evaluate, language_of
+from training.nlu.metrics import accuracy, calibration_error, per_label, reliability, separation
+from training.nlu.pipeline import train
+from training.nlu.settings import Augmentation, TrainSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+_TIMED = 100
+
+
+class Classifier(Protocol):
+    """Anything that gives each text an intent, a probability and a novelty score."""
+
+    def fit(self, examples: Sequence[Example]) -> None:
+        """Learn from labelled texts."""
+
+    def predict(self, texts: Sequence[str]) -> list[tuple[str, float, float]]:
+        """Return intent, confidence and out-of-scope score of each text."""
+
+
+class Chengda:
+    """The joint model, trained and exported as `chengda train nlu` does."""
+
+    def __init__(self, own: bool, folder: Path) -> None:
+        self._own, self._folder = own, folder
+
+    def fit(self, examples: Sequence[Example]) -> None:
+        """Train into a folder and load what runs in the server: the int8 graph."""
+        settings = TrainSettings(
+            base=ROOT / "nlp" / "base", augmentation=Augmentation() if self._own else Augmentation.off()
+        )
+        names = ROOT / "bot" / "data" / "gazetteer" / "city.csv" if self._own else None
+        train(DataSet(list(examples)), self._folder, settings, gazetteer=names)
+        self.model = JointModel.load(self._folder)
+
+    def predict(self, texts: Sequence[str]) -> list[tuple[str, float, float]]:
+        """Predict with the exported model."""
+        return [(p.intent, p.confidence, p.oos_score) for p in self.model.predict(texts)]
+
+
+class Linear:
+    """Logistic regression on a feature function."""
+
+    def __init__(
+        self, fit_features: Callable[[list[str]], Any], features: Callable[[list[str]], Any], c: float
+    ) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        self._fit_features, self._features = fit_features, features
+        self._model = LogisticRegression(C=c, max_iter=200)
+
+    def fit(self, examples: Sequence[Example]) -> None:
+        """Fit features and regression."""
+        self._model.fit(self._fit_features([e.text for e in examples]), [e.intent for e in examples])
+
+    def predict(self, texts: Sequence[str]) -> list[tuple[str, float, float]]:
+        """Predict; the novelty score is one minus the highest probability."""
+        found = self._model.predict_proba(self._features(list(texts)))
+        best = found.argmax(1)
+        return [
+            (str(self._model.classes_[k]), float(p[k]), 1 - float(p[k]))
+            for k, p in zip(best, found, strict=True)
+        ]
+
+
+def tfidf() -> Linear:
+    """Word and character TF-IDF with logistic regression."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_union
+
+    union = make_union(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b"),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3), sublinear_tf=True, min_df=2),
+    )
+    return Linear(union.fit_transform, union.transform, 10.0)
+
+
+def universal() -> Linear:
+    """Multilingual Universal Sentence Encoder v3 with logistic regression."""
+    from training.base.evaluate import in_batches
+    from training.base.teachers import UseTeacher
+
+    encode = in_batches(UseTeacher().encode)
+    return Linear(encode, encode, 8.0)
+
+
+class Diet:
+    """Rasa's default pipeline: sparse features and DIET, trained in this process."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+
+    def fit(self, examples: Sequence[Example]) -> None:
+        """Write a Rasa project and train its NLU part."""
+        import asyncio
+
+        from rasa.core.agent import Agent
+        from rasa.model_training import train_nlu
+
+        folder = Path(tempfile.mkdtemp(prefix="diet-"))
+        groups: dict[str, list[str]] = {}
+        for example in examples:
+            groups.setdefault(example.intent, []).append(example.text.replace("\n", " ").replace("[", "("))
+        chinese = sum(language_of(e.text) != "en" for e in examples) > len(examples) / 4
+        tokenizer = "JiebaTokenizer" if chinese else "WhitespaceTokenizer"
+        pipeline = [
+            {"name": tokenizer},
+            {"name": "CountVectorsFeaturizer"},
+            {"name": "CountVectorsFeaturizer", "analyzer": "char_wb", "min_ngram": 1, "max_ngram": 4},
+            {
+                "name": "DIETClassifier",
+                "epochs": self._epochs,
+                "entity_recognition": False,
+                "constrain_similarities": True,
+            },
+        ]
+        lines = ['version: "3.1"', "nlu:"]
+        for intent, texts in groups.items():
+            lines += [f"- intent: {json.dumps(intent, ensure_ascii=False)}", "  examples: |"]
+            lines += [f"    - {text}" for text in texts]
+        (folder / "nlu.yml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        config = {
+            "recipe": "default.v1",
+            "language": "zh" if chinese else "en",
+            "pipeline": pipeline,
+            "assistant_id": "x",
+        }
+        (folder / "config.yml").write_text(json.dumps(config), encoding="utf-8")
+        model = train_nlu(str(folder / "config.yml"), str(folder / "nlu.yml"), str(folder / "models"))
+        self._agent = Agent.load(model)
+        self._loop = asyncio.new_event_loop()
+
+    def predict(self, texts: Sequence[str]) -> list[tuple[str, float, float]]:
+        """Parse each text."""
+        found = []
+        for text in texts:
+            parse = self._loop.run_until_complete(self._agent.parse_message(text))
+            intent = parse["intent"]
+            found.append((str(intent["name"]), float(intent["confidence"]), 1 - float(intent["confidence"])))
+        return found
+
+
+def load_sets(
+    folder: Path, names: Sequence[str], limit: int
+) -> dict[str, tuple[list[Example], dict[str, list[Example]]]]:
+    """Return for each set its training examples and its named test lists, training cut to `limit` (0: all)."""
+    found: dict[str, tuple[list[Example], dict[str, list[Example]]]] = {}
+
+    def read(name: str) -> list[Example]:
+        return load_data(folder / name).examples
+
+    if "own" in names:
+        tests = ROOT / "tests" / "data" / "nlu"
+        parts = {path.stem: load_data(path).examples for path in sorted(tests.glob("*.yml"))}
+        found["own"] = load_data(ROOT / "bot" / "data" / "nlu").examples, parts
+    if "clinc150" in names:
+        found["clinc150"] = (
+            read("clinc150.train.tsv"),
+            {"dev": read("clinc150.dev.tsv") + read("clinc150.oos_dev.tsv")},
+        )
+    if "cic_zh" in names:
+        found["cic_zh"] = read("cic_zh.train.tsv"), {"dev": read("cic_zh.dev.tsv")}
+    if "xsid" in names:
+        english, chinese = read("xsid_en.dev.tsv"), read("xsid_zh.dev.tsv")
+        found["xsid en→zh"] = english, {"zh": chinese}
+        found["xsid zh→en"] = chinese, {"en": english}
+    for name, (examples, parts) in found.items():
+        if limit and len(examples) > limit and name != "own":
+            found[name] = random.Random(0).sample(examples, limit), parts
+    return found
+
+
+def measure(classifier: Classifier, examples: Sequence[Example], noise: bool) -> dict[str, Any]:
+    """Return the figures of one classifier on one list of texts."""
+    texts = [example.text for example in examples]
+    predictions = classifier.predict(texts)
+    own_oos = [e for e in examples if e.intent in OOS_LABELS]
+    inside = [(e, p) for e, p in zip(examples, predictions, strict=True) if e.intent not in {"oos"}]
+    gold, guess = [e.intent for e, _ in inside], [p[0] for _, p in inside]
+    table = reliability([p[1] for _, p in inside], [g == p for g, p in zip(gold, guess, strict=True)])
+    found: dict[str, Any] = {
+        "texts": len(inside),
+        "accuracy": accuracy(gold, guess),
+        "macro_f1": float(np.mean([score.f1 for score in per_label(gold, guess).values()])),
+        "ece": calibration_error(table),
+    }
+    if own_oos:
+        found["oos"] = separation(
+            [p[2] for e, p in zip(examples, predictions, strict=True) if e.intent not in OOS_LABELS],
+            [p[2] for e, p in zip(examples, predictions, strict=True) if e.intent in OOS_LABELS],
+        )
+    if noise:
+        kept = [e for e, _ in inside]
+        for kind in ("typo", "homophone", "punctuation", "case"):
+            copies = classifier.predict([e.text for e in damaged(kept, kind)])
+            found[f"noise {kind}"] = accuracy(gold, [p[0] for p in copies])
+    times = []
+    for text in random.Random(1).sample(texts, min(_TIMED, len(texts))):
+        started = time.perf_counter()
+        classifier.predict([text])
+        times.append(1000 * (time.perf_counter() - started))
+    found["p50_ms"] = float(np.median(times))
+    return found
+
+
+def main() -> None:
+    """Run the chosen rows on the chosen sets, print one line each and write all figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--rows", default="chengda,tfidf,use,diet")
+    parser.add_argument("--sets", default="own,clinc150,cic_zh,xsid")
+    parser.add_argument(
+        "--limit", type=int, default=0, help="training texts of a public set at most (0: all)"
+    )
+    parser.add_argument("--diet-epochs", type=int, default=30)
+    parser.add_argument("--keep", type=Path, help="folder for the trained models")
+    parser.add_argument("--out", type=Path, default=Path("var/benchmarks/nlu.json"))
+    options = parser.parse_args()
+    results: dict[str, dict[str, Any]] = {}
+    sets = load_sets(options.data, options.sets.split(","), options.limit)
+    for set_name, (examples, parts) in sets.items():
+        for row in options.rows.split(","):
+            folder = Path(tempfile.mkdtemp(prefix="nlu-", dir=options.keep))
+            own = set_name == "own"
+            makers: dict[str, Callable[[], Classifier]] = {
+                "chengda": lambda own=own, folder=folder: Chengda(own, folder),  # type: ignore[misc]
+                "tfidf": tfidf,
+                "use": universal,
+                "diet": lambda: Diet(options.diet_epochs),
+            }
+            classifier = makers[row]()
+            started = time.perf_counter()
+            classifier.fit(examples)
+            seconds = time.perf_counter() - started
+            for part, texts in parts.items():
+                found = measure(classifier, texts, noise=own and row == "chengda")
+                found["train_s"] = seconds
+                if isinstance(classifier, Chengda) and any(e.marks for e in texts):
+                    result = evaluate(classifier.model, DataSet(list(texts)), noise=False)
+                    found["entity_f1"] = result["entities"]["micro"]["f1"]
+                results.setdefault(f"{set_name} {part}", {})[row] = found
+                oos = found.get("oos") or {}
+                print(
+                    f"{set_name:12} {part:10} {row:8} accuracy {found['accuracy']:.4f}  F1 {found['macro_f1']:.4f}  "
+                    f"ECE {found['ece']:.3f}  OOS AUROC {oos.get('auroc', float('nan')):.4f}  "
+                    f"p50 {found['p50_ms']:.1f} ms  train {seconds:.0f} s",
+                    flush=True,
+                )
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
