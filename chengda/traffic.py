@@ -198,10 +198,12 @@ def coordinate(
     from actions.traffic import charts
     from actions.traffic.catalogue import read_intersections
     from actions.traffic.errors import TrafficError
+    from actions.traffic.setup import section_of
     from actions.traffic.signals import arterial
 
     with plain_errors(TrafficError, SettingsError):
-        path = intersections or _city_file("intersections")
+        settings = load_settings()
+        path = intersections or settings.path(section_of(settings).intersections)
         signals, result = arterial(read_intersections(path), street, cycle, speed)
         for signal in signals:
             console.print(
@@ -266,16 +268,6 @@ def report(
                 table.add_row(*row)
             console.print(table)
             console.print(f"mean delay {analysis.delay_s:.1f} s/veh, level of service {analysis.level}")
-
-
-def _city_file(key: str) -> Path:
-    settings = load_settings()
-    section = getattr(settings, "traffic", None)
-    if section is None:
-        raise SettingsError(
-            f"{settings.source}: key `traffic` is missing; add it (the shipped city.yml shows how)"
-        )
-    return settings.path(getattr(section, key))
 
 
 def _print_report(report: dict[str, Any]) -> None:

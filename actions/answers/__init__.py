@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from knowledge.service import KnowledgeService
-
 from actions.errors import NotConfiguredError
+from knowledge.service import KnowledgeService
 
 _service: KnowledgeService | None = None
 

@@ -17,7 +17,7 @@ from actions.energy.tariff import Tariff
 Kind = Literal["high", "low", "spike", "level_shift", "night_base_load", "stuck", "silent"]
 
 _ENTER, _STAY = 4.0, 2.0
-_LEAST_SHARE = 0.12
+_LEAST_SHARE = 0.15
 _STUCK_H = 6.0
 _SILENT_H = 1.0
 
@@ -113,8 +113,11 @@ def _unusual(
     kw, expected = series.power_kw, profile.expected_kw
     known = np.isfinite(kw) & np.isfinite(expected) & ~series.filled & ~doubtful
     residual = np.where(known, kw - expected, 0.0)
-    z = residual / profile.scale_kw
     hour = max(1, round(1 / series.step_h))
+    # a ramp that comes up to an hour early or late is no finding: measure from the band of the hours around
+    outside = np.where(residual > 0, np.maximum(kw - _around(expected, hour, np.fmax), 0), 0.0)
+    outside += np.where(residual < 0, np.minimum(kw - _around(expected, hour, np.fmin), 0), 0.0)
+    z = np.nan_to_num(outside) / profile.scale_kw
     calm = _rolling_mean(z, hour) if hour > 1 else z
     typical = float(np.nanmean(np.abs(kw)))
     # the noise left after the profile is correlated and heavy-tailed; scale the threshold to what is common here
@@ -153,6 +156,15 @@ def _runs(hot: np.ndarray, warm: np.ndarray, gap: int) -> list[tuple[int, int]]:
         else:
             spans.append([begin, end])
     return [(begin, end) for begin, end in spans]
+
+
+def _around(values: np.ndarray, width: int, reduce: np.ufunc) -> np.ndarray:
+    """Return the extreme over `width` steps on both sides, shape (n,)."""
+    out = values.copy()
+    for shift in range(1, width + 1):
+        out[shift:] = reduce(out[shift:], values[:-shift])
+        out[:-shift] = reduce(out[:-shift], values[shift:])
+    return out
 
 
 def _rolling_mean(values: np.ndarray, width: int) -> np.ndarray:

@@ -94,7 +94,8 @@ def observed_kinds(
     """Return the day type of every day as this load keeps it, shape (m,).
 
     Holidays that it never kept count as ordinary days; dates on which it rested in two years or more, and days known
-    to have been spent like its quietest weekday, count as holidays. A worked weekend day stays one.
+    to have been spent like its quietest weekday, count as holidays; one that opened its closed weekday counts as open.
+    A worked weekend day stays one.
 
     Args:
         days: naive midnights, the known days first, shape (m,).
@@ -120,6 +121,10 @@ def observed_kinds(
         telling = np.isfinite(own) & np.isfinite(daily) & (quiet < 0.8 * own)
         rested = telling & (daily < (quiet + own) / 2)
     out = official.copy()
+    busy = np.nanmedian(usual, axis=0)
+    on_rest = np.isfinite(own) & np.isfinite(daily) & (quiet < 0.8 * busy) & (own < 1.1 * quiet)
+    on_rest &= official[:known] == HOLIDAY
+    opened = on_rest.sum() >= 2 and np.mean(daily[on_rest] > ((quiet + busy) / 2)[on_rest]) >= 0.5
     names = [holiday_name(day.date(), "en", country) for day in days]
     kept: dict[str, list[bool]] = {}
     dates: dict[tuple[int, int], list[bool]] = {}
@@ -135,6 +140,9 @@ def observed_kinds(
             rests = kept.get(names[at])
             if not (default if rests is None else np.mean(rests) >= 0.5):
                 out[at] = weekday[at]
+            resting = known and usual[weekday[at], min(at, known - 1)] < 1.1 * quiet[min(at, known - 1)]
+            if opened and resting:  # closed on Mondays, open on a Monday that is a holiday
+                out[at] = int(np.nanargmax(usual[:, min(at, known - 1)]))
         elif len(past) >= 2 and all(past):
             out[at] = HOLIDAY
         if as_spent and at < known and telling[at]:

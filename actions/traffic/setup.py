@@ -1,26 +1,26 @@
-"""Gives the traffic module its service, as the settings say."""
+"""Loads the traffic service from the settings, for the command line."""
 
 from __future__ import annotations
 
-from actions import traffic
 from actions.traffic.errors import TrafficNotConfigured
 from actions.traffic.service import TrafficService
-from city.settings import Settings
+from actions.traffic.settings import TrafficSection
+from city.settings import Settings, module_section
+
+
+def section_of(settings: Settings) -> TrafficSection:
+    """Return the `traffic:` section.
+
+    Raises:
+        TrafficNotConfigured: there is none.
+        SettingsError: a key of it is wrong.
+    """
+    section = module_section(settings, "traffic", TrafficSection)
+    if section is None:
+        raise TrafficNotConfigured()
+    return section
 
 
 def load_service(settings: Settings) -> TrafficService:
-    """Load the service.
-
-    Raises:
-        TrafficNotConfigured: the settings have no `traffic:` section.
-        TrafficError: a file cannot be used.
-    """
-    section = getattr(settings, "traffic", None)
-    if section is None:
-        raise TrafficNotConfigured()
-    return TrafficService(section, settings.path, settings.zone, settings.data)
-
-
-def configure_from(settings: Settings) -> None:
-    """Configure the actions of this process; without a `traffic:` section they say that it is missing."""
-    traffic.configure(load_service(settings) if getattr(settings, "traffic", None) is not None else None)
+    """Return the service; raises as `section_of` does, and `TrafficError` when a file cannot be used."""
+    return TrafficService(section_of(settings), settings.path, settings.zone, settings.data)

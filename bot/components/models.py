@@ -6,10 +6,9 @@ import threading
 from functools import lru_cache
 from pathlib import Path
 
+from city.settings import load_settings
 from nlp.joint import JointModel
 from nlp.registry import ModelRegistry
-
-from city.settings import load_settings
 
 
 class ModelSource:

@@ -21,6 +21,7 @@ from actions.traffic.search import by_cycle
 from actions.traffic.sumo.demand import Turns, read_turns
 from actions.traffic.sumo.junction import junction_of
 from actions.traffic.sumo.net import Net, read_net
+from actions.traffic.sumo.offsets import progressed
 from actions.traffic.sumo.program import StagedPlan, staged, walker_links, write_programs
 from actions.traffic.sumo.scenario import Scenario
 from actions.traffic.sumo.simulate import simulate
@@ -205,7 +206,15 @@ class Search:
         ranked.sort(key=lambda item: item[0])
         scaled = [(f"scaled_{factor:g}", self._scaled(factor)) for factor in (0.75, 0.6, 1.2, 0.5)]
         good = [(name, plans) for _, name, plans in ranked]
-        return own, [*starts, *good[:3], *scaled, *good[3:]]
+        order = [*good[:3], *scaled, *good[3:]]
+        if len(self.in_place) < 2:
+            return own, [*starts, *order]
+        waves = []
+        for name, plans in [("in_place", self.in_place), *order]:
+            wave = progressed(self.net, plans, turns)
+            if wave is not None:
+                waves.append((f"{name}_wave", wave))
+        return own, [*waves[:5], *starts, *order, *waves[5:]]
 
     def _scaled(self, factor: float) -> dict[str, StagedPlan]:
         """Return the plans in place with all cycles scaled alike."""
