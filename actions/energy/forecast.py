@@ -146,7 +146,7 @@ def forecast(
     country: str = "CN",
     temperature_ahead_c: np.ndarray | None = None,
 ) -> Forecast:
-    """Forecast the hours after a series ends.
+    """Forecast the hours after the last whole hour of a series.
 
     Args:
         series: at least three weeks, at steps of an hour or finer.
@@ -166,6 +166,7 @@ def forecast(
         )
     need_days(series, 21, ("预测", "a forecast"))
     need_load(series)
+    series = _whole_hours(series)
     hourly = series.to_step(60)
     leads = max(DAY, hours) if hours <= DAY else -(-hours // DAY) * DAY
     data = _data(hourly, leads, country, temperature_ahead_c)
@@ -201,6 +202,13 @@ def forecast(
         ranked,
         len(origins),
     )
+
+
+def _whole_hours(series: LoadSeries) -> LoadSeries:
+    """Cut a started hour off both ends, so that hours and steps meet."""
+    utc = series.index[[0]].tz_convert("UTC").minute[0], series.end.tz_convert("UTC").minute
+    head = (-utc[0] % 60) // series.step_min
+    return series.at(slice(head, len(series) - utc[1] // series.step_min))
 
 
 def _data(hourly: LoadSeries, leads: int, country: str, ahead_c: np.ndarray | None) -> Hourly:
@@ -240,14 +248,12 @@ def _to_step(hourly_kw: np.ndarray, hourly: LoadSeries, series: LoadSeries, hour
     parts = 60 // series.step_min
     if parts == 1:
         return hourly_kw
-    first = int(series.index.minute[0]) // series.step_min
-    skip = (parts - first) % parts
-    count = (len(series) - skip) // parts
-    inside = series.power_kw[skip : skip + count * parts].reshape(count, parts)[-60 * DAY :]
+    count = len(series) // parts
+    inside = series.power_kw[: count * parts].reshape(count, parts)[-60 * DAY :]
     mean = inside.mean(axis=1, keepdims=True)
     with np.errstate(all="ignore"):
         ratio = inside / mean
-    hour = np.asarray(series.index.hour)[skip : skip + count * parts : parts][-60 * DAY :]
+    hour = np.asarray(series.index.hour)[: count * parts : parts][-60 * DAY :]
     shape = np.ones((24, parts))
     for value in range(24):
         rows = ratio[(hour == value) & np.isfinite(ratio).all(axis=1)]

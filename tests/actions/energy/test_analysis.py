@@ -123,6 +123,14 @@ def test_quarter_hours_and_gaps_are_forecast_too() -> None:
     assert len(made.index) == 96 and made.step_min == 15 and np.isfinite(made.p50_kw).all()
 
 
+def test_a_started_hour_does_not_shift_the_forecast() -> None:
+    series = office(60, 15, noise=0.0)
+    whole = forecast(series.at(slice(2, len(series) - 4 * 16)), 24)
+    begun = forecast(series.at(slice(2, len(series) - 4 * 16 + 2)), 24)
+    assert begun.index[0] == whole.index[0] == series.index[-4 * 16]
+    assert begun.p50_kw == pytest.approx(whole.p50_kw, abs=1.0)
+
+
 def test_metrics_by_hand() -> None:
     y, p = np.array([10.0, 20.0, 30.0]), np.array([12.0, 18.0, 33.0])
     score = forecast_errors(y, p, naive_mae=2.0, low=p - 5, high=p + 1)
