@@ -178,7 +178,7 @@ class EnergyService:
         return self._keep(("forecast", building.id, str(days), self.now.strftime("%Y%m%d%H")), make)
 
     def _demo_temperature(self, series: LoadSeries, hours: int) -> np.ndarray:
-        first = series.to_step(60).index[-1] + pd.Timedelta(hours=1)
+        first = series.end.floor("1h")
         stamps = pd.date_range(first, periods=hours, freq="1h")
         return np.array([temperature(stamp.date())[stamp.hour * 4 + 2] for stamp in stamps])
 

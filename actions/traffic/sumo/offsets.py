@@ -159,4 +159,5 @@ def _shift(departures: np.ndarray, travel_s: float) -> np.ndarray:
     moved = np.roll(departures, round(travel_s) % len(departures))
     width = 1 + 2 * round(DISPERSION * travel_s / 2)
     width = min(width, len(departures) - 1 + len(departures) % 2)
-    return sum(np.roll(moved, k) for k in range(-(width // 2), width // 2 + 1)) / width  # type: ignore[no-any-return]
+    shifted = [np.roll(moved, k) for k in range(-(width // 2), width // 2 + 1)]
+    return np.asarray(np.sum(shifted, axis=0) / width)
