@@ -93,7 +93,8 @@ def train_nlu(
             config,
             base=base or settings.path(settings.models.base),
             method=method,
-            epochs=epochs,
+            # Our own data are augmented, so fewer passes see as many sentences.
+            epochs=epochs or (8 if own and not continue_ else None),
             lr=lr,
             seed=seed,
             minutes=minutes,
