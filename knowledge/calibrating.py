@@ -90,6 +90,35 @@ def source_of(folder: Path) -> str:
     return fingerprint_files([folder] if folder.is_dir() else [], *FEATURES)
 
 
+# What no city hall answers: stands for unanswerable questions where a city has written none.
+_NO_CITYS_BUSINESS = {
+    "zh": (
+        "帮我写一首关于春天的诗",
+        "昨晚的球赛谁赢了",
+        "这只股票明天会涨吗",
+        "讲个笑话听听",
+        "红烧肉怎么做才好吃",
+        "帮我算一下三百乘以二十七",
+        "月球离地球有多远",
+        "推荐一部好看的科幻电影",
+        "我和女朋友吵架了怎么哄",
+        "用英语怎么说我爱你",
+    ),
+    "en": (
+        "write me a poem about spring",
+        "who won the match last night",
+        "will this share go up tomorrow",
+        "tell me a joke",
+        "how do I cook a good curry",
+        "what is three hundred times twenty-seven",
+        "how far away is the moon",
+        "recommend a good science fiction film",
+        "my girlfriend is angry with me, what now",
+        "how do you say I love you in French",
+    ),
+}
+
+
 def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -> Calibration:
     """Fit a calibration on the questions of a folder, and store both it and the background with the index.
 
@@ -115,6 +144,12 @@ def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -
         for language, texts in background.items()
         for text in texts
     ]
+    if all(item.relevant for item in usable):
+        usable += [
+            LabelledQuestion(text, language, (), "background")
+            for language, texts in _NO_CITYS_BUSINESS.items()
+            for text in texts
+        ]
     examples = examples_of(index, usable, progress=progress)
     if sum(bool(item.relevant) for item in usable) < ENOUGH_QUESTIONS:
         examples += own_examples(index, progress)

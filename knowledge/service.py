@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ __all__ = ["KnowledgeService", "Outcome", "Question"]
 
 # How often a process looks for edits made by others.
 FOLLOW_SECONDS = 0.25
+
+logger = logging.getLogger(__name__)
 
 
 class KnowledgeService:
@@ -79,6 +82,8 @@ class KnowledgeService:
         service = cls(settings, store, index, Answerer(settings, store, encoder, index.stop_words))
         articles = settings.path(settings.knowledge.articles)
         service.import_report = sync_folder(store, articles, prune=True, progress=progress)
+        for problem in service.import_report.problems:
+            logger.warning("article left out: %s", problem)
         index.catch_up(progress, wait_s=600)
         service._ensure_calibration(progress)
         if follow:
