@@ -232,7 +232,10 @@ def _sort_unique(
 
 def _native_step(seconds: np.ndarray) -> tuple[int, float]:
     """Return the commonest distance of stamps in seconds, and the share of distances that are multiples of it."""
-    distances, counts = np.unique(np.diff(seconds), return_counts=True)
+    apart = np.diff(seconds)
+    if (apart == apart[0]).all():
+        return int(apart[0]), 1.0
+    distances, counts = np.unique(apart, return_counts=True)
     step = int(distances[np.argmax(counts)])
     return step, float(counts[distances % step == 0].sum() / counts.sum())
 
