@@ -10,7 +10,7 @@ START_UP_S = 3.2
 def clearance_s(crossing_m: float, speed_mps: float = WALK_SPEED_MPS) -> float:
     """Return the time in s to walk over a crossing of `crossing_m` metres.
 
-    1.2 m/s is the design speed of HCM 2000 chapter 18 and of GB 14886-2016; use 1.0 m/s near schools and hospitals.
+    1.2 m/s is the design speed of HCM 2000 chapter 18; use 1.0 m/s near schools and hospitals.
     """
     if crossing_m < 0 or speed_mps <= 0:
         raise ValueError("crossing_m must be 0 or more and speed_mps above 0")
