@@ -93,13 +93,14 @@ def train_nlu(
             config,
             base=base or settings.path(settings.models.base),
             method=method,
-            # Our own data are augmented, so fewer passes see as many sentences.
-            epochs=epochs or (8 if own and not continue_ else None),
+            epochs=epochs,
             lr=lr,
             seed=seed,
             minutes=minutes,
             tensorboard=tensorboard,
             own_data=own or continue_,
+            # Our labels are checked by hand.
+            clean_labels="off" if own else None,
         )
         sources = data or [OWN_DATA]
         names = gazetteer or (OWN_GAZETTEER if own and OWN_GAZETTEER.is_file() else None)

@@ -11,13 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlp.joint_decode import decode_tags
+from nlp.joint_ngrams import NgramScorer
 from training.nlu.augment import Augmenter
+from training.nlu.batches import Encoded
 from training.nlu.calibration import calibrate, fit_novelty, fit_temperature
 from training.nlu.config import TrainingConfigError, read_settings
 from training.nlu.damage import change_case, drop_punctuation, typo
 from training.nlu.data import DataSet, Example, Mark
+from training.nlu.export import loses
 from training.nlu.marked_text import MarkedText
 from training.nlu.metrics import calibration_error, entity_scores, reliability, separation
+from training.nlu.ngrams import train_ngrams
+from training.nlu.noise import Suspect, find_suspects, mended
 from training.nlu.settings import Augmentation, TrainSettings
 from training.nlu.tagging import tag_names, token_tags
 
@@ -125,3 +130,31 @@ def test_settings_fit_the_size_of_the_data() -> None:
     small, large = settings.fitted(200, 10), settings.fitted(100_000, 150)
     assert (small.epochs or 0) > (large.epochs or 0)
     assert large.dev_share is not None and large.dev_share * 100_000 <= 1000
+
+
+def test_confidently_contradicted_labels_are_replaced_and_unlikely_ones_dropped() -> None:
+    probabilities = np.array([[0.9, 0.05, 0.05], [0.9, 0.05, 0.05], [0.48, 0.49, 0.03], [0.4, 0.3, 0.3]])
+    suspects = find_suspects(probabilities, np.array([0, 1, 2, 1]))
+    assert suspects == [Suspect(1, 0), Suspect(2, None)]
+    rows = [Encoded([1], [0], intent) for intent in (0, 1, 2, 1)]
+    assert [row.intent if row else None for row in mended(rows, suspects)] == [0, 0, None, 1]
+
+
+def test_ngram_scores_tell_classes_apart_and_survive_the_disk(tmp_path: Path) -> None:
+    texts = ["充电宝扔哪", "废电池扔哪", "几点发车", "末班车几点"] * 5
+    scorer = train_ngrams(texts, [0, 0, 1, 1] * 5, 2, seed=1)
+    scorer.write(tmp_path / "ngrams.npz")
+    again = NgramScorer.read(tmp_path / "ngrams.npz")
+    scores = again.score(["旧电池扔哪个桶", "首班车几点", ""])
+    assert scores.argmax(1)[:2].tolist() == [0, 1]
+    assert not scores[2].any()
+
+
+def test_graph_is_worse_only_beyond_chance() -> None:
+    before = np.ones(600, bool)
+    after = before.copy()
+    after[:3] = False
+    assert loses(before, after)
+    after[:1] = True
+    before[10:14] = False
+    assert not loses(before, after)

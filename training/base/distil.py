@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from training.base.augment import Noise
@@ -28,6 +27,7 @@ from training.base.parents import FloatArray
 from training.base.settings import BaseSettings
 from training.base.student import Student, save_student
 from training.base.teachers import MiniLmTeacher, UseTeacher, VectorCache, autocast, pick_device
+from training.board import event_writer
 
 log = logging.getLogger(__name__)
 TEMPERATURE = 0.05
@@ -176,7 +176,7 @@ class Distiller:
         """Train to the end of `steps` (or `minutes`), saving a checkpoint and a usable model on the way."""
         self.resume()
         started, before = time.monotonic(), self.spent_s
-        writer = SummaryWriter(str(self.folder / "tensorboard"))
+        writer = event_writer(self.folder / "tensorboard")
         shown: dict[str, float] = {}
         with tqdm(total=self.s.steps, initial=self.step, desc="distil", unit="step", mininterval=15) as bar:
             while (done := self.progress(before + time.monotonic() - started)) < 1:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from training.board import event_writer
 from training.nlu.fitting import Keeper
 
 
@@ -15,7 +15,7 @@ class Board(TrainerCallback):
     """Writes training loss and rate as they are logged, and the dev measures after every epoch."""
 
     def __init__(self, folder: Path, keeper: Keeper) -> None:
-        self._writer = SummaryWriter(str(folder))
+        self._writer = event_writer(folder)
         self._keeper = keeper
 
     def on_log(

@@ -26,20 +26,21 @@ from training.nlu.augment import Augmenter
 from training.nlu.batches import Encoded, encode, fitting_length
 from training.nlu.calibration import FloatArray, calibrate, fit_novelty
 from training.nlu.checks import check_labels
-from training.nlu.data import OOS_LABELS, DataSet
+from training.nlu.data import OOS_LABELS, DataSet, Example
 from training.nlu.device import Compute, choose
 from training.nlu.export import Exported, export
 from training.nlu.fitting import Progress, fit, run, steps_of
 from training.nlu.heads import start_intent_head
 from training.nlu.network import JointNetwork, load_body, read_pooling
 from training.nlu.ngrams import choose_share, train_ngrams
+from training.nlu.noise import Suspect, mended, suspects_of
 from training.nlu.rehearsal import EXAMPLES, restore_weights, save_examples
 from training.nlu.settings import TrainSettings
 from training.nlu.split import split
 from training.nlu.tagging import tag_names
 
 log = logging.getLogger(__name__)
-WEIGHTS = "weights.safetensors"
+WEIGHTS, SUSPECTS = "weights.safetensors", "suspects.tsv"
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ def train(
     """
     began = time.monotonic()
     notes = [*data.notes, *check_labels(data)]
-    settings = settings.fitted(len(data.examples), len(data.intents))
+    share = settings.fitted(len(data.examples), len(data.intents)).dev_share
     _seed(settings)
-    training, held = split(data.examples, _share(settings), settings.seed)
+    training, held = split(data.examples, share or 0.0, settings.seed)
     if dev is not None:
         training, held = data.examples, list(dev.examples)
     tokenizer = Tokenizer.from_file(str(settings.base / TOKENIZER)) if _has_tokenizer(settings.base) else None
@@ -109,6 +110,7 @@ def train(
     tag_numbers = {name: at for at, name in enumerate(tags)}
     limit = settings.max_tokens or fitting_length(tokenizer, [e.text for e in training])
     extra = Augmenter(settings.augmentation, data, gazetteer, settings.seed).extra(training)
+    settings = settings.fitted(len(data.examples), len(data.intents), len(extra))
     if settings.trim_vocabulary:
         from training.nlu.pruning import trim_vocabulary
 
@@ -122,8 +124,17 @@ def train(
     if start is not None:
         restore_weights(network, start, intents, tags)
     network.to(compute.device)
+    spoken = [prepare(example.text) for example in [*training, *extra]]
+    heard = [prepare(example.text) for example in held]
     if start is None:
         start_intent_head(network, rows[: len(training)], len(intents), compute)
+        wrong, wrong_held = suspects_of(network, rows, dev_rows, settings, compute, progress)
+        if wrong:
+            notes.append(_write_suspects(out / SUSPECTS, training, wrong, intents))
+            rows, spoken = _kept(mended(rows, wrong), spoken)
+            # Held-out texts that nothing fits stay: they keep the confidence modest.
+            dev_rows = [new or old for new, old in zip(mended(dev_rows, wrong_held), dev_rows, strict=True)]
+            start_intent_head(network, rows, len(intents), compute)
     log.info(
         "%d examples (+%d augmented), %d intents, %s", len(training), len(extra), len(intents), compute.label
     )
@@ -134,10 +145,9 @@ def train(
         network = _merged(network, settings)
         scorer = None
         if settings.ngrams:
-            texts = [prepare(example.text) for example in [*training, *extra]]
-            scorer = train_ngrams(texts, [row.intent for row in rows], len(intents), settings.seed)
+            scorer = train_ngrams(spoken, [row.intent for row in rows], len(intents), settings.seed)
             scorer.write(out / NGRAMS)
-        beside = scorer.score([prepare(example.text) for example in held]) if scorer is not None else None
+        beside = scorer.score(heard) if scorer is not None else None
         manifest, exported = _finish(
             network,
             rows[: len(training)],
@@ -260,9 +270,27 @@ def _threads(count: int) -> Any:
     return nullcontext()
 
 
-def _share(settings: TrainSettings) -> float:
-    assert settings.dev_share is not None  # `fitted` filled it
-    return settings.dev_share
+def _kept(rows: Sequence[Encoded | None], texts: Sequence[str]) -> tuple[list[Encoded], list[str]]:
+    pairs = [(row, text) for row, text in zip(rows, texts, strict=True) if row is not None]
+    return [row for row, _ in pairs], [text for _, text in pairs]
+
+
+def _write_suspects(
+    path: Path, examples: Sequence[Example], suspects: Sequence[Suspect], intents: Sequence[str]
+) -> str:
+    """List the doubted labels for people to look at, and return a note on them."""
+    own = [suspect for suspect in suspects if suspect.row < len(examples)]
+    lines = ["text\tintent\tsuggested"]
+    for suspect in own:
+        example = examples[suspect.row]
+        better = "" if suspect.better is None else intents[suspect.better]
+        lines.append(f"{example.text}\t{example.intent}\t{better}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    replaced = sum(suspect.better is not None for suspect in own)
+    return (
+        f"{len(own)} of {len(examples)} labels look wrong: {replaced} were replaced and {len(own) - replaced} left out "
+        f"in training; {path.name} in the model directory lists them (`clean_labels: off` trains on them as they are)"
+    )
 
 
 def _adapted(network: JointNetwork, settings: TrainSettings, steps: int) -> JointNetwork:

@@ -73,6 +73,7 @@ class TrainSettings:
     trim_vocabulary: bool = False
     quantise: bool = True
     ngrams: bool = True
+    clean_labels: Literal["auto", "on", "off"] = "auto"
     tensorboard: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -82,21 +83,22 @@ class TrainSettings:
         values["tensorboard"] = None
         return values
 
-    def fitted(self, examples: int, intents: int) -> TrainSettings:
+    def fitted(self, examples: int, intents: int, augmented: int = 0) -> TrainSettings:
         """Fill what is open from the number of examples and intents.
 
-        Small sets need more passes to make enough steps; large ones fewer.
+        Small sets need more passes to make enough steps; large ones, and augmented ones, fewer.
+
+        Args:
+            examples: labelled texts.
+            intents: their labels.
+            augmented: extra examples made of them.
         """
-        passes = self.epochs or (
-            30 if examples < 1000 else 15 if examples < 8000 else 12 if examples < 25000 else 4
-        )
-        share = self.dev_share
-        if share is None:
-            wanted = min(1000, max(2 * intents, examples // 10))
-            share = min(0.2, wanted / max(examples, 1))
+        passes = next(epochs for limit, epochs in _EPOCHS if examples + augmented < limit)
+        wanted = min(1000, max(2 * intents, examples // 10))
+        share = min(0.2, wanted / max(examples, 1)) if self.dev_share is None else self.dev_share
         return replace(
             self,
-            epochs=passes,
+            epochs=self.epochs or passes,
             lr=self.lr or {"full": 2e-4, "lora": 1e-3, "adalora": 2e-3, "prefix": 5e-3}[self.method],
             dev_share=share,
         )
