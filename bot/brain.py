@@ -27,6 +27,7 @@ from rasa.shared.core.trackers import DialogueStateTracker  # noqa: E402
 
 from bot.action_endpoint import APOLOGY, InProcessActions  # noqa: E402
 from bot.components.language import DETECTED, ENTITY  # noqa: E402
+from bot.components.models import MODEL  # noqa: E402
 from bot.output import ReplyCollector  # noqa: E402
 from bot.tracker_store import ConversationStore  # noqa: E402
 from city.messages import Answer, Message, Reply, Trace, current_trace  # noqa: E402
@@ -169,6 +170,7 @@ class Brain:
                 intent=parse["intent"],
                 ranking=parse.get("intent_ranking", [])[:3],
                 entities=[e for e in parse["entities"] if e["entity"] != ENTITY],
+                model=parse.get(MODEL),
             )
         user.parse_data = parse
         with trace.step("dialogue") as record:

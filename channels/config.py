@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Engine
 
 from channels.limits import Rate
+from channels.protocols import ConversationObserver, TurnObserver
 
 if TYPE_CHECKING:
     from channels.base import Channel
@@ -79,6 +80,8 @@ class GatewayConfig:
         trusted_proxies: networks (CIDR) whose `X-Forwarded-For` names the citizen's address.
         channels: chat apps answering under `/channels/{name}/webhook`.
         charts: folder of pictures that replies name as `/charts/NAME`; `None` serves none.
+        turn_observers: told of every answered turn, such as the trace recorder.
+        conversation_observers: told of ratings and erasures.
         create_tables: create missing tables at start; leave off where migrations do it.
     """
 
@@ -96,3 +99,5 @@ class GatewayConfig:
     channels: Sequence[Channel] = ()
     create_tables: bool = True
     charts: Path | None = None
+    turn_observers: Sequence[TurnObserver] = ()
+    conversation_observers: Sequence[ConversationObserver] = ()

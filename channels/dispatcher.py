@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from channels.config import Limits
 from channels.limits import TokenBuckets
 from channels.problem import Problem, not_found
-from channels.protocols import Brain
+from channels.protocols import Brain, ConversationObserver, TurnObserver
 from channels.records import Claim, StoredMessage
 from channels.store import ConversationStore
-from city.messages import Button, Message, Reply
+from city.messages import Answer, Button, Message, Reply, Trace
 
 logger = logging.getLogger(__name__)
 
@@ -83,12 +84,29 @@ class Dispatcher:
 
     Messages of one conversation are answered one after the other in the order of arrival; messages of
     different conversations side by side, at most `limits.concurrency` at a time.
+
+    Args:
+        brain: answers.
+        store: keeps messages and answers.
+        limits: see `Limits`.
+        turn_observers: told of every answered turn.
+        conversation_observers: told of ratings, and before a conversation is erased from the store.
     """
 
-    def __init__(self, brain: Brain, store: ConversationStore, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        brain: Brain,
+        store: ConversationStore,
+        limits: Limits | None = None,
+        *,
+        turn_observers: Sequence[TurnObserver] = (),
+        conversation_observers: Sequence[ConversationObserver] = (),
+    ) -> None:
         self.brain = brain
         self.store = store
         self.limits = limits or Limits()
+        self.turn_observers = tuple(turn_observers)
+        self.conversation_observers = tuple(conversation_observers)
         self._lanes: dict[str, _Lane] = {}
         self._running: dict[tuple[str, str], Turn] = {}
         self._slots = asyncio.Semaphore(self.limits.concurrency)
@@ -221,23 +239,44 @@ class Dispatcher:
         message = turn.message
         language = message.language or "zh"
         replies: tuple[Reply, ...] = (apology(message.text),)
+        trace = Trace(message.conversation_id, message.message_id)
+        started = time.perf_counter()
         try:
             answer = await asyncio.wait_for(self.brain.respond(message), self.limits.message_timeout_s)
-            language, replies = answer.language, tuple(answer.replies)
+            language, replies, trace = answer.language, tuple(answer.replies), answer.trace
         except asyncio.TimeoutError:
+            trace.steps.append({"step": "turn", "error": "TimeoutError"})
             logger.error(
                 "conversation %s: no answer within %.0f s",
                 message.conversation_id,
                 self.limits.message_timeout_s,
             )
-        except Exception:
+        except Exception as error:
+            trace.steps.append({"step": "turn", "error": type(error).__name__})
             logger.exception("conversation %s: the brain failed", message.conversation_id)
+        trace.steps.append({"step": "answered", "ms": round((time.perf_counter() - started) * 1000, 3)})
         try:
             await self.store.save_answer(message.conversation_id, message.message_id, language, replies)
         except Exception:
             # The citizen still gets the answer; a repeated delivery would be answered anew.
             logger.exception("conversation %s: the answer was not stored", message.conversation_id)
+        self._tell(message, Answer(message.message_id, language, replies, trace))
         return replace(turn.stored, language=language, replies=replies)
+
+    def _tell(self, message: Message, answer: Answer) -> None:
+        for observer in self.turn_observers:
+            try:
+                observer.turn(message, answer)
+            except Exception:
+                logger.exception("%s failed to take in a turn", type(observer).__name__)
+
+    async def rated(self, conversation_id: str, message_id: str, rating: str, comment: str) -> None:
+        """Tell the observers of a rating that the store has kept."""
+        for observer in self.conversation_observers:
+            try:
+                await observer.rated(conversation_id, message_id, rating, comment)
+            except Exception:
+                logger.exception("%s failed to take in a rating", type(observer).__name__)
 
     async def _stop_lane(self, lane: _Lane, problem: Problem) -> None:
         task = lane.task
@@ -253,7 +292,7 @@ class Dispatcher:
         lane.current = None
 
     async def erase(self, conversation_id: str) -> None:
-        """Stop what is being answered and erase the conversation from the brain and the store.
+        """Stop what is being answered and erase the conversation from the brain, the observers and the store.
 
         Raises:
             Problem: `erase-incomplete` when a part failed; the token stays valid to try again.
@@ -265,6 +304,8 @@ class Dispatcher:
                 await self._stop_lane(lane, not_found())
                 # The brain first: while the rows stand, the citizen can ask again if it fails.
                 await self.brain.forget(conversation_id)
+                for observer in self.conversation_observers:
+                    await observer.erased(conversation_id)
                 await self.store.erase(conversation_id)
             if self.on_erased is not None:
                 await self.on_erased(conversation_id)

@@ -82,7 +82,13 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         middlewares=[cross_origin(config), problems, caller_address(config.trusted_proxies)],
     )
     store = ConversationStore(config.database)
-    dispatcher = Dispatcher(brain, store, limits)
+    dispatcher = Dispatcher(
+        brain,
+        store,
+        limits,
+        turn_observers=config.turn_observers,
+        conversation_observers=config.conversation_observers,
+    )
     gate = WebhookGate(_by_name(config), dispatcher, store, limits)
     sockets = Sockets(limits.sockets, limits.sockets_per_address)
     dispatcher.on_erased = sockets.close_conversation

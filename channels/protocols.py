@@ -1,4 +1,4 @@
-"""What the gateway asks of the brain behind it; the command line hands in the real one."""
+"""What the gateway asks of the brain behind it and of those who watch; the command line hands in the real ones."""
 
 from __future__ import annotations
 
@@ -21,4 +21,24 @@ class Brain(Protocol):
 
     def ready(self) -> Mapping[str, bool]:
         """Return each part that must be loaded before answering (`models`, `index`, …) and whether it is."""
+        ...
+
+
+class TurnObserver(Protocol):
+    """Watches answered turns without touching them."""
+
+    def turn(self, message: Message, answer: Answer) -> None:
+        """Take in one answered turn; must return at once, and what it raises is only logged."""
+        ...
+
+
+class ConversationObserver(Protocol):
+    """Keeps something of conversations beside the store, and must follow what citizens do with them."""
+
+    async def rated(self, conversation_id: str, message_id: str, rating: str, comment: str) -> None:
+        """Take in a rating ("up" or "down") of an answer; what it raises is only logged."""
+        ...
+
+    async def erased(self, conversation_id: str) -> None:
+        """Erase all that is kept of a conversation; when it raises, the citizen is told to try again."""
         ...

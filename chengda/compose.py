@@ -11,6 +11,7 @@ from nlp.registry import ModelRegistry
 if TYPE_CHECKING:
     from bot.brain import Brain, BrainConfig
     from channels import gateway
+    from channels.traces import TraceRecorder, TraceStore
 
 from bot.training import BOT_DIR, dialogue_model
 from city.fingerprint import fingerprint_files
@@ -89,8 +90,33 @@ def nlu_is_current(settings: Settings) -> bool:
     )
 
 
-def gateway_config(settings: Settings) -> gateway.GatewayConfig:
-    """Return what the gateway needs of the settings."""
+def make_trace_store(settings: Settings) -> TraceStore:
+    """Open the store of conversations' traces."""
+    from channels.traces import TraceStore
+
+    return TraceStore(settings.traces.url or f"sqlite:///{settings.data / 'traces.db'}")
+
+
+def make_trace_recorder(settings: Settings, store: TraceStore) -> TraceRecorder:
+    """Return the recorder of turns in front of the open knowledge base; close it when done."""
+    from actions import answers
+    from channels.traces import TraceRecorder
+    from channels.traces.inbox import KnowledgeInbox
+    from channels.traces.recorder import Retention
+
+    traces = settings.traces
+    return TraceRecorder(
+        store,
+        settings.zone,
+        inbox=KnowledgeInbox(answers.get_service()),
+        capacity=traces.waiting,
+        retention=lambda: Retention(traces.keep_days, traces.totals_days),
+        idle_s=traces.abandoned_after_s,
+    )
+
+
+def gateway_config(settings: Settings, recorder: TraceRecorder | None = None) -> gateway.GatewayConfig:
+    """Return what the gateway needs of the settings; `recorder` is told of every turn."""
     from channels import gateway
 
     server = settings.server
@@ -113,6 +139,8 @@ def gateway_config(settings: Settings) -> gateway.GatewayConfig:
         allowed_origins=server.allowed_origins,
         trusted_proxies=server.trusted_proxies,
         charts=settings.data / "charts",
+        turn_observers=[recorder] if recorder is not None else (),
+        conversation_observers=[recorder] if recorder is not None else (),
     )
 
 

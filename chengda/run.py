@@ -49,13 +49,22 @@ def _check_port(host: str, port: int) -> None:
 
 async def _serve(settings: Settings, host: str, port: int, started: float) -> None:
     from channels.gateway import create_app, serve
-    from chengda.compose import gateway_config, make_brain, start_rooms, startup_errors
+    from chengda.compose import (
+        gateway_config,
+        make_brain,
+        make_trace_recorder,
+        make_trace_store,
+        start_rooms,
+        startup_errors,
+    )
 
     with plain_errors(*startup_errors()):
         brain = make_brain(settings)
         start_rooms(settings)
         brain.load()
-        app = create_app(brain, gateway_config(settings))
+        traces = make_trace_store(settings)
+        recorder = make_trace_recorder(settings, traces)
+        app = create_app(brain, gateway_config(settings, recorder))
 
         def ready() -> None:
             shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host
@@ -70,5 +79,7 @@ async def _serve(settings: Settings, host: str, port: int, started: float) -> No
         try:
             await serve(app, host, port, on_ready=ready)
         finally:
+            recorder.close()
+            traces.close()
             brain.close()
             console.print("已停止，未丢失任何消息 · stopped, nothing lost")

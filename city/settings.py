@@ -110,6 +110,16 @@ class LimitsSection(_Section):
     new_conversations: RateSection = RateSection(per_s=1, burst=120)
 
 
+class TracesSection(_Section):
+    """How long staff may look back: conversations with their traces, and anonymous daily counts, in days."""
+
+    keep_days: int = Field(default=90, ge=1, le=3650)
+    totals_days: int = Field(default=730, ge=1, le=7300)
+    url: str = ""
+    waiting: int = Field(default=5000, ge=10, le=1_000_000)
+    abandoned_after_s: float = Field(default=1800, ge=1, le=86400)
+
+
 class ServerSection(_Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
@@ -154,6 +164,7 @@ class Settings(_Section):
     energy: dict[str, Any] | None = None
     models: ModelsSection = ModelsSection()
     server: ServerSection = ServerSection()
+    traces: TracesSection = TracesSection()
     notice: Bilingual = Bilingual()
     suggestions: list[Bilingual] = []
     source: Path = Path("city.yml")

@@ -134,7 +134,7 @@ class Answerer:
                 self._search_completed(turn, plain)
         best = turn.candidates[:3]
         found = [{"article": item.facts.id, "probability": round(item.probability, 3)} for item in best]
-        return {"found": found, "completed": turn.completed}
+        return {"found": found, "completed": turn.completed, "index": turn.snapshot.version}
 
     def decide(self, turn: Turn) -> dict[str, Any]:
         """Answer, offer a choice, or say that there is no answer."""

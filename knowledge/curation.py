@@ -18,6 +18,8 @@ from knowledge.snapshot import Filter
 from knowledge.store import ArticleStore
 
 _WAITING = 2_000
+# What staff are shown when they ask for no kind in particular.
+OPEN_KINDS = ("unanswered", "unclear", "abandoned", "down")
 
 
 class Curator:
@@ -49,6 +51,7 @@ class Curator:
                 "kind": "unanswered" if outcome.decision == "abstain" else "unclear",
                 "article_id": best.get("article"),
                 "probability": best.get("probability"),
+                "conversation_id": question.conversation_id,
             }
         )
 
@@ -59,10 +62,12 @@ class Curator:
             entries.append(self._waiting.popleft())
         self.queue.record(entries)
 
-    def clusters(self, calibration: Calibration, limit: int = 500) -> list[Cluster]:
-        """Return the open questions in groups, each with the article it may belong to."""
+    def clusters(
+        self, calibration: Calibration, limit: int = 500, kinds: Sequence[str] = OPEN_KINDS
+    ) -> list[Cluster]:
+        """Return the open questions of some kinds in groups, each with the article it may belong to."""
         self.flush()
-        items = self.queue.entries(kinds=("unanswered", "unclear", "down"), limit=limit)
+        items = self.queue.entries(kinds=kinds, limit=limit)
         snapshot = self.index.snapshot
         found = []
         for group in cluster(items, self.index.encoder):

@@ -18,7 +18,7 @@ from knowledge.index import SentenceEncoder
 from knowledge.store import now
 from knowledge.text import clean, tidy
 
-KINDS = ("unanswered", "unclear", "down", "up")
+KINDS = ("unanswered", "unclear", "abandoned", "down", "up")
 STATUSES = ("new", "accepted", "dismissed")
 MAX_CHARS = 500
 # Cosine from which two questions are about the same.
@@ -140,6 +140,20 @@ class FeedbackQueue:
                 .where(tables.feedback.c.id.in_(list(ids)))
                 .values(status="new", resolution="", resolved_by="")
             )
+
+    def withdraw(self, conversation_id: str, question: str, kind: str) -> int:
+        """Take back new feedback on a question of a conversation; return how many entries there were."""
+        table = tables.feedback
+        with writing(self.engine) as session:
+            done = session.execute(
+                delete(table).where(
+                    table.c.conversation_id == conversation_id,
+                    table.c.question == mask(tidy(question)[:MAX_CHARS]),
+                    table.c.kind == kind,
+                    table.c.status == "new",
+                )
+            )
+            return int(done.rowcount)
 
     def erase(self, conversation_id: str) -> int:
         """Erase all feedback of a conversation; return how many entries there were."""

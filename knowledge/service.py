@@ -13,7 +13,7 @@ from knowledge.answering import Answerer, Outcome, Question
 from knowledge.article import Article
 from knowledge.calibrating import calibrate, source_of
 from knowledge.calibration import Calibration
-from knowledge.curation import Curator
+from knowledge.curation import OPEN_KINDS, Curator
 from knowledge.feedback import Cluster
 from knowledge.importing import ImportReport, Progress, sync_folder
 from knowledge.index import Index, SentenceEncoder
@@ -178,9 +178,9 @@ class KnowledgeService:
         """Return an article's versions; see `ArticleStore.history`."""
         return self.store.history(article_id)
 
-    def open_questions(self, limit: int = 500) -> Sequence[Cluster]:
+    def open_questions(self, limit: int = 500, kinds: Sequence[str] = OPEN_KINDS) -> Sequence[Cluster]:
         """Return the questions that were not answered well, grouped; act on them with `curator`."""
-        return self.curator.clusters(self.calibration_of(self.index.snapshot), limit)
+        return self.curator.clusters(self.calibration_of(self.index.snapshot), limit, kinds)
 
     def record_feedback(
         self,
@@ -192,12 +192,17 @@ class KnowledgeService:
         comment: str = "",
         conversation_id: str | None = None,
     ) -> None:
-        """Keep a citizen's thumb ("up" or "down") with the question it was given for, personal data masked."""
+        """Keep a citizen's thumb ("up" or "down"), or "abandoned", with the question it was given for, personal data masked."""
         entry = {"question": question, "language": language, "kind": rating, "article_id": article_id}
         self.curator.queue.record([{**entry, "comment": comment, "conversation_id": conversation_id}])
 
+    def withdraw_feedback(self, conversation_id: str, question: str, rating: str) -> int:
+        """Take back a rating that the citizen changed, unless staff have dealt with it."""
+        return self.curator.queue.withdraw(conversation_id, question, rating)
+
     def erase_feedback(self, conversation_id: str) -> int:
         """Erase what was kept of a conversation."""
+        self.curator.flush()
         return self.curator.queue.erase(conversation_id)
 
     def reindex(self, progress: Progress | None = None) -> None:

@@ -90,6 +90,11 @@ class Snapshot:
         """The calibration stored with the index."""
         return self.manifest.get("calibration")
 
+    @property
+    def version(self) -> str:
+        """The last change of the store that this state holds."""
+        return str(self.manifest["seq"])
+
     def __len__(self) -> int:
         return len(self._by_id)
 

@@ -25,6 +25,7 @@ class Question:
     intent: str | None = None
     follow_up: bool = False
     state: Mapping[str, Any] | None = None
+    conversation_id: str | None = None
 
 
 @dataclass(frozen=True)

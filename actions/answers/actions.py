@@ -31,6 +31,7 @@ async def answer(dispatcher: CollectingDispatcher, tracker: Tracker, follow_up: 
         intent=intent.get("name"),
         follow_up=follow_up,
         state=tracker.get_slot(STATE_SLOT),
+        conversation_id=tracker.sender_id,
     )
     outcome = await asyncio.to_thread(get_service().answer, question)
     trace = current_trace.get()

@@ -61,8 +61,10 @@ class JointBertClassifier(GraphComponent, IntentClassifier, EntityExtractorMixin
         texts = [str(message.get(TEXT) or "") for message in messages]
         if not texts:
             return messages
-        for message, prediction in zip(messages, self._source.model().predict(texts), strict=True):
+        directory, model = self._source.loaded()
+        for message, prediction in zip(messages, model.predict(texts), strict=True):
             self._apply(message, prediction)
+            message.set(models.MODEL, directory.name, add_to_output=True)
         return messages
 
     def _apply(self, message: Message, prediction: Prediction) -> None:

@@ -10,6 +10,9 @@ from city.settings import load_settings
 from nlp.joint import JointModel
 from nlp.registry import ModelRegistry
 
+# Where the parse of a message names the version of the language model that made it.
+MODEL = "nlu_model"
+
 
 class ModelSource:
     """A model directory, fixed or the registry's current one; loads it once and again when it changes."""
@@ -38,14 +41,18 @@ class ModelSource:
 
     def model(self) -> JointModel:
         """Return the loaded model; a newly promoted one is taken up without a restart."""
+        return self.loaded()[1]
+
+    def loaded(self) -> tuple[Path, JointModel]:
+        """Return the loaded model with the directory that it came from."""
         directory = self.directory()
         loaded = self._loaded
         if loaded is not None and loaded[0] == directory:
-            return loaded[1]
+            return loaded
         with self._lock:
             if self._loaded is None or self._loaded[0] != directory:
                 self._loaded = (directory, JointModel.load(directory, threads=self._threads))
-            return self._loaded[1]
+            return self._loaded
 
 
 @lru_cache(maxsize=8)

@@ -86,6 +86,9 @@ async def post_feedback(request: web.Request) -> web.Response:
     store: ConversationStore = request.app[STORE]
     if not await store.rate(conversation_id, feedback.message_id, feedback.rating, feedback.comment):
         raise not_found()
+    await request.app[DISPATCHER].rated(
+        conversation_id, feedback.message_id, feedback.rating, feedback.comment
+    )
     return _json({"message_id": feedback.message_id, "rating": feedback.rating})
 
 

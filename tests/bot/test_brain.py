@@ -178,6 +178,7 @@ async def test_odd_texts_are_answered(brain: Brain, text: str) -> None:
 async def test_the_trace_names_each_step_and_its_time(brain: Brain) -> None:
     steps = {step["step"]: step for step in (await ask(brain, "转人工")).trace.steps}
     assert {"conversation", "nlu", "action", "dialogue", "store"} <= steps.keys()
+    assert "model" in steps["nlu"]
     assert all(step["ms"] >= 0 for step in steps.values())
     assert (
         steps["dialogue"]["actions"] == ["action_handoff"] or "action_handoff" in steps["dialogue"]["actions"]

@@ -19,7 +19,7 @@ from knowledge.evaluation import (
     read_conversations,
 )
 from knowledge.feedback import FeedbackNotFound
-from knowledge.service import KnowledgeService, Outcome
+from knowledge.service import KnowledgeService, Outcome, Question
 from knowledge.validating import validate
 from tests.knowledge.conftest import TODAY, article
 
@@ -198,3 +198,16 @@ def test_progress_is_told(open_service: Any) -> None:
     open_service(progress=lambda what, done, total: told.append((what, done, total)))
     assert {"articles", "vectors", "calibration"} <= {what for what, _, _ in told}
     assert all(0 <= done <= total for _, done, total in told)
+
+
+def test_a_changed_rating_takes_its_feedback_back(service: KnowledgeService) -> None:
+    service.record_feedback("鱼怎么养", "zh", "down", conversation_id="c9")
+    assert service.withdraw_feedback("c9", "鱼怎么养", "down") == 1
+    assert service.withdraw_feedback("c9", "鱼怎么养", "down") == 0
+    assert "鱼怎么养" not in {item.question for item in service.curator.queue.entries()}
+
+
+def test_unanswered_questions_of_an_erased_conversation_are_erased(service: KnowledgeService) -> None:
+    service.answer(Question("火星上怎么租房子", "zh", TODAY, conversation_id="c8"))
+    assert service.erase_feedback("c8") == 1
+    assert "火星上怎么租房子" not in {item.question for item in service.curator.queue.entries()}
