@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -16,6 +16,23 @@ class VerificationError(Exception):
 
 class ParseError(Exception):
     """A delivery that is signed correctly but is not in the platform's format; the message says what."""
+
+
+class SendError(Exception):
+    """A platform did not take a message; the outbox tries again, with back-off.
+
+    Args:
+        retry_after_s: how long the platform asks to be left alone, the whole channel over; `None` when it
+            does not say.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UndeliverableError(SendError):
+    """A platform refuses a message for good (blocked, unknown person, window closed): a dead letter."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,30 @@ class Inbound:
     language: str | None = None
     role: str = "citizen"
     context: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def _forget_progress(_parts: int) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """Replies on their way to one person.
+
+    `to` is the message they answer, or the person's last one. `key` names this delivery for good, so that a
+    platform with idempotency keys takes it once. `sent` parts left in earlier attempts; `part_sent` is to be
+    awaited with the new count after each. `attempt` counts from 1; above it, an earlier one may have ended
+    unseen.
+    """
+
+    to: Inbound
+    replies: Sequence[Reply]
+    key: str
+    language: str = "zh"
+    message_id: str = ""
+    attempt: int = 1
+    sent: int = 0
+    part_sent: Callable[[int], Awaitable[None]] = _forget_progress
 
 
 @dataclass(frozen=True)
@@ -74,8 +115,13 @@ class Channel(ABC):
         """Return the messages in a delivery, none for a receipt; raise `ParseError` when it is malformed."""
 
     @abstractmethod
-    async def send(self, inbound: Inbound, replies: Sequence[Reply]) -> None:
-        """Send the replies to the citizen who wrote `inbound`, fitted to what the platform can show."""
+    async def send(self, outgoing: Outgoing) -> None:
+        """Send replies, fitted to what the platform can show.
+
+        Raises:
+            SendError: try again later.
+            UndeliverableError: never try again.
+        """
 
     def challenge(self, delivery: Delivery) -> Acknowledgement | None:
         """Return the answer to the platform's check of the webhook address, if `delivery` is one."""

@@ -14,6 +14,8 @@ from channels.protocols import ConversationObserver, TurnObserver
 
 if TYPE_CHECKING:
     from channels.base import Channel
+    from channels.courier import Retries
+    from city.outbox import Outbox
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class GatewayConfig:
         charts: folder of pictures that replies name as `/charts/NAME`; `None` serves none.
         turn_observers: told of every answered turn, such as the trace recorder.
         conversation_observers: told of ratings and erasures.
+        outbox: where other rooms put what is to be said later; one on `database` when left out.
+        retries: back-off of the sends to chat apps; `None` takes the usual one.
         create_tables: create missing tables at start; leave off where migrations do it.
     """
 
@@ -97,6 +101,8 @@ class GatewayConfig:
     allowed_origins: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
     channels: Sequence[Channel] = ()
+    outbox: Outbox | None = None
+    retries: Retries | None = None
     create_tables: bool = True
     charts: Path | None = None
     turn_observers: Sequence[TurnObserver] = ()

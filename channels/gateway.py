@@ -12,6 +12,7 @@ from aiohttp import web
 
 from channels.base import Channel
 from channels.config import Bilingual, GatewayConfig, Limits, PhoneNumber
+from channels.courier import Courier
 from channels.dispatcher import Dispatcher
 from channels.limits import Rate, TokenBuckets
 from channels.protocols import Brain
@@ -21,6 +22,7 @@ from channels.web.keys import CONFIG, DISPATCHER, NEW_CONVERSATIONS, STORE
 from channels.web.security import caller_address, cross_origin, problems, security_headers
 from channels.web.socket import SOCKETS, Sockets
 from channels.webhook import WebhookGate
+from city.outbox import Outbox, OutboxNotConfiguredError, get_outbox, set_outbox
 
 __all__ = [
     "Bilingual",
@@ -89,9 +91,17 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         turn_observers=config.turn_observers,
         conversation_observers=config.conversation_observers,
     )
-    gate = WebhookGate(_by_name(config), dispatcher, store, limits)
+    outbox = config.outbox or Outbox(store.engine)
+    channels = _by_name(config)
     sockets = Sockets(limits.sockets, limits.sockets_per_address)
-    dispatcher.on_erased = sockets.close_conversation
+    courier = Courier(outbox, store, channels, sockets.push, retries=config.retries)
+    gate = WebhookGate(channels, dispatcher, store, outbox, limits)
+
+    async def erased(conversation_id: str) -> None:
+        await store.in_thread(outbox.erase, conversation_id)
+        await sockets.close_conversation(conversation_id)
+
+    dispatcher.on_erased = erased
     app[CONFIG] = config
     app[STORE] = store
     app[DISPATCHER] = dispatcher
@@ -104,12 +114,21 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
 
     async def lifetime(_app: web.Application) -> AsyncIterator[None]:
         await store.open(config.create_tables)
+        if config.create_tables:
+            await store.in_thread(outbox.create_tables)
+        set_outbox(outbox)
         await gate.start()
+        await courier.start()
         yield
+        with contextlib.suppress(OutboxNotConfiguredError):
+            if get_outbox() is outbox:
+                set_outbox(None)
         await store.close()
 
     async def drain(_app: web.Application) -> None:
         await dispatcher.close()
+        await gate.drain()
+        await courier.stop(limits.drain_s)
         await gate.stop()
         await sockets.close_all()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -30,8 +30,21 @@ class Conversation:
 
 
 @dataclass(frozen=True)
+class Address:
+    """Where a conversation can be reached: the channel last used, and what its `send` needs to know."""
+
+    channel: str
+    sender_id: str
+    context: Mapping[str, Any]
+    language: str | None = None
+
+
+@dataclass(frozen=True)
 class StoredMessage:
-    """One citizen's message with its answer; `replies` is `None` until it is answered."""
+    """One citizen's message with its answer; `replies` is `None` until it is answered.
+
+    Something said unasked has an empty `text`.
+    """
 
     message_id: str
     text: str
@@ -39,6 +52,11 @@ class StoredMessage:
     replies: Sequence[Reply] | None
     created_at: datetime
     rating: str | None = None
+
+    @property
+    def pushed(self) -> bool:
+        """Whether it came without a question: a notice, or what a person at the desk wrote."""
+        return not self.text
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form of the history."""

@@ -19,8 +19,8 @@ from sqlalchemy.engine import Connection, Engine, Row, make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 
-from channels.records import Access, Claim, Conversation, StoredMessage
-from channels.tables import conversations, feedback, messages, metadata
+from channels.records import Access, Address, Claim, Conversation, StoredMessage
+from channels.tables import addresses, conversations, feedback, messages, metadata
 from city.messages import Reply
 
 T = TypeVar("T")
@@ -45,8 +45,7 @@ def make_engine(url: str) -> Engine:
         url,
         future=True,
         poolclass=QueuePool,
-        pool_size=1,
-        max_overflow=0,
+        pool_size=4,
         connect_args={"check_same_thread": False},
     )
 
@@ -185,6 +184,31 @@ class ConversationStore:
         query = update(messages).where(_is_message(conversation_id, message_id)).values(values)
         await self._run(lambda connection: connection.execute(query))
 
+    async def in_thread(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run synchronous database work in the store's threads: SQLite's writers then never meet."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
+
+    async def push(
+        self, conversation_id: str, message_id: str, replies: Sequence[Reply], language: str | None = None
+    ) -> StoredMessage | None:
+        """Keep something said unasked in the history; again under the same id changes nothing.
+
+        Returns:
+            What is kept, or `None` when the conversation does not exist.
+        """
+        try:
+            return await self._run(_push, conversation_id, message_id, replies, language)
+        except IntegrityError:
+            return None
+
+    async def address(self, conversation_id: str) -> Address | None:
+        """Return where the conversation was last heard from, `None` on the web."""
+        return await self._run(_address, conversation_id)
+
+    async def set_address(self, conversation_id: str, address: Address) -> None:
+        """Remember where a conversation was heard from."""
+        await self._run(_set_address, conversation_id, address)
+
     async def history(
         self, conversation_id: str, after: str | None = None, limit: int = 200
     ) -> list[StoredMessage]:
@@ -309,6 +333,59 @@ def _history(
     return [_record(row) for row in reversed(rows)]
 
 
+def _push(
+    connection: Connection,
+    conversation_id: str,
+    message_id: str,
+    replies: Sequence[Reply],
+    language: str | None,
+) -> StoredMessage:
+    row = connection.execute(select(messages).where(_is_message(conversation_id, message_id))).first()
+    if row is not None:
+        return _record(row)
+    if language is None:
+        spoken = select(messages.c.language).where(
+            messages.c.conversation_id == conversation_id, messages.c.language.is_not(None)
+        )
+        language = connection.execute(spoken.order_by(messages.c.seq.desc()).limit(1)).scalar()
+    now = _now()
+    connection.execute(
+        insert(messages).values(
+            conversation_id=conversation_id,
+            message_id=message_id,
+            text="",
+            language=language,
+            replies=[reply.to_dict() for reply in replies],
+            created_at=now,
+            answered_at=now,
+        )
+    )
+    return StoredMessage(message_id, "", language, tuple(replies), now)
+
+
+def _address(connection: Connection, conversation_id: str) -> Address | None:
+    query = select(addresses).where(addresses.c.conversation_id == conversation_id)
+    row = connection.execute(query).first()
+    if row is not None:
+        return Address(row.channel, row.sender_id, row.context, row.language)
+    query = select(conversations).where(conversations.c.id == conversation_id)
+    row = connection.execute(query).first()
+    return Address(row.channel, row.sender_id, {}) if row is not None and row.sender_id else None
+
+
+def _set_address(connection: Connection, conversation_id: str, address: Address) -> None:
+    values = {
+        "channel": address.channel,
+        "sender_id": address.sender_id,
+        "context": dict(address.context),
+        "language": address.language,
+        "updated_at": _now(),
+    }
+    chosen = addresses.c.conversation_id == conversation_id
+    if not connection.execute(update(addresses).where(chosen).values(values)).rowcount:
+        connection.execute(insert(addresses).values(conversation_id=conversation_id, **values))
+
+
 def _rate(connection: Connection, conversation_id: str, message_id: str, rating: str, comment: str) -> bool:
     if (
         connection.execute(select(messages.c.seq).where(_is_message(conversation_id, message_id))).first()
@@ -339,5 +416,6 @@ def _erase(connection: Connection, conversation_id: str, is_sqlite: bool) -> Non
     if is_sqlite:
         connection.execute(text("PRAGMA secure_delete=ON"))
     connection.execute(delete(feedback).where(feedback.c.conversation_id == conversation_id))
+    connection.execute(delete(addresses).where(addresses.c.conversation_id == conversation_id))
     connection.execute(delete(messages).where(messages.c.conversation_id == conversation_id))
     connection.execute(delete(conversations).where(conversations.c.id == conversation_id))

@@ -51,6 +51,18 @@ messages = Table(
     Index("ix_messages_lease_owner", "lease_owner"),
 )
 
+# Where the person behind a conversation was last heard from; pushes go there.
+addresses = Table(
+    "conversation_addresses",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("channel", String(32), nullable=False),
+    Column("sender_id", String(255), nullable=False),
+    Column("context", JSON, nullable=False),
+    Column("language", String(16), nullable=True),
+    Column("updated_at", DateTime, nullable=False),
+)
+
 feedback = Table(
     "feedback",
     metadata,

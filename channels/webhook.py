@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from aiohttp import web
@@ -13,9 +14,11 @@ from channels.base import Acknowledgement, Channel, Delivery, Inbound, ParseErro
 from channels.config import Limits
 from channels.dispatcher import Dispatcher, DuplicateInFlight, Turn
 from channels.problem import Problem
+from channels.records import Address, StoredMessage
 from channels.store import ConversationStore
 from channels.text import clean_text
 from city.messages import Message, Reply
+from city.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +35,7 @@ class WebhookGate:
         channels: the registered channels; each name may occur once.
         dispatcher: answers the messages.
         store: finds the sender's conversation.
+        outbox: takes the answers, for the courier to send.
         limits: `text_chars` bounds one message.
     """
 
@@ -40,11 +44,13 @@ class WebhookGate:
         channels: Mapping[str, Channel],
         dispatcher: Dispatcher,
         store: ConversationStore,
+        outbox: Outbox,
         limits: Limits,
     ) -> None:
         self._channels = channels
         self._dispatcher = dispatcher
         self._store = store
+        self._outbox = outbox
         self._limits = limits
         # The last send of each conversation; the next one waits for it, so that answers arrive in order.
         self._tails: dict[str, asyncio.Task[None]] = {}
@@ -54,10 +60,13 @@ class WebhookGate:
         for channel in self._channels.values():
             await channel.start()
 
-    async def stop(self) -> None:
-        """Let the answers that are ready leave, then stop every channel."""
+    async def drain(self) -> None:
+        """Let the answers that are ready reach the outbox."""
         if self._tails:
             await asyncio.wait(list(self._tails.values()), timeout=self._limits.drain_s)
+
+    async def stop(self) -> None:
+        """Stop every channel."""
         for channel in self._channels.values():
             await channel.stop()
 
@@ -109,9 +118,12 @@ class WebhookGate:
         if not text:
             return None
         conversation_id = await self._store.for_sender(channel.name, inbound.sender_id)
+        address = Address(channel.name, inbound.sender_id, inbound.context, inbound.language)
+        await self._store.set_address(conversation_id, address)
         if len(text) > self._limits.text_chars:
             refusal = Reply(_TOO_LONG.format(limit=self._limits.text_chars), "error")
-            self._spawn(conversation_id, self._send(channel, inbound, (refusal,)))
+            refused = StoredMessage(inbound.message_id, text, None, (refusal,), datetime.now(timezone.utc))
+            self._spawn(conversation_id, self._send(conversation_id, channel, inbound, refused))
             return None
         message = Message(
             conversation_id,
@@ -151,15 +163,27 @@ class WebhookGate:
         except Problem as problem:
             logger.warning("channel %s: message not answered: %s", channel.name, problem.kind.name)
             return
-        await self._send(channel, inbound, stored.replies or ())
+        await self._send(turn.message.conversation_id, channel, inbound, stored)
 
-    async def _send(self, channel: Channel, inbound: Inbound, replies: Sequence[Reply]) -> None:
-        if not replies:
+    async def _send(
+        self, conversation_id: str, channel: Channel, inbound: Inbound, stored: StoredMessage
+    ) -> None:
+        if not stored.replies:
             return
-        try:
-            await channel.send(inbound, replies)
-        except Exception:
-            logger.exception("channel %s: an answer could not be sent", channel.name)
+        context = {
+            "message_id": stored.message_id,
+            "platform_id": inbound.message_id,
+            "language": stored.language or inbound.language,
+            "address": {
+                "channel": channel.name,
+                "sender_id": inbound.sender_id,
+                "context": dict(inbound.context),
+            },
+        }
+        key = f"answer:{conversation_id}:{stored.message_id}"
+        await self._store.in_thread(
+            self._outbox.put, conversation_id, stored.replies, key=key, context=context
+        )
 
 
 def _response(acknowledgement: Acknowledgement) -> web.Response:

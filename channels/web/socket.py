@@ -20,6 +20,10 @@ with the same ids, what was not acknowledged; a message that arrives twice is an
     ← for each later message: ack (with "text"), typing while it is being answered, reply…, done
     ← {"type":"resumed"}                                        (every later message was announced)
 
+What is said unasked (a notice, a person at the desk) comes when it comes, and after a resume:
+
+    ← {"type":"push","message_id":…,"replies":[Reply],"language":…}
+
 The server sends {"type":"ping"} now and then, so that a client notices a dead connection; it may answer
 {"type":"pong"}. A refusal is {"type":"error","problem":Problem,"message_id"?:…}; the connection stays open,
 except when opening the conversation failed (close code 4401, 4403, 4404 or 4408). At shutdown and after an
@@ -88,6 +92,12 @@ class Sockets:
         """Close the connections of an erased conversation."""
         await self._close(4404, b"conversation erased", conversation_id)
 
+    def push(self, conversation_id: str, stored: StoredMessage) -> None:
+        """Hand something said unasked to every connection of a conversation."""
+        for session in self._open:
+            if session.conversation_id == conversation_id:
+                session.push(stored)
+
     async def close_all(self) -> None:
         """Tell every client that the service goes away; they come back by themselves."""
         await self._close(WSCloseCode.GOING_AWAY, b"restarting", None)
@@ -140,6 +150,10 @@ class Session:
     async def close(self, code: int, message: bytes) -> None:
         """Close the connection from our side."""
         await self._socket.close(code=code, message=message)
+
+    def push(self, stored: StoredMessage) -> None:
+        """Show something said unasked, after what is being answered before it."""
+        self._turns.put_nowait(stored)
 
     async def _send(self, **frame: Any) -> None:
         if not self._socket.closed:
@@ -230,6 +244,9 @@ class Session:
         last = after if isinstance(after, str) else None
         for stored in await self._store.history(self.conversation_id, last, RESUME_LIMIT):
             item: Turn | StoredMessage = stored
+            if stored.pushed:
+                self._turns.put_nowait(stored)
+                continue
             if stored.replies is None:
                 # Accepted but unanswered: join the running answer, or start it again after a restart.
                 item = await self._submit(Message(self.conversation_id, stored.message_id, stored.text), "")
@@ -258,6 +275,12 @@ class Session:
                 await self._refuse(problem, message_id)
 
     async def _stream(self, stored: StoredMessage) -> None:
+        if stored.pushed:
+            replies = [reply.to_dict() for reply in stored.replies or ()]
+            await self._send(
+                type="push", message_id=stored.message_id, replies=replies, language=stored.language
+            )
+            return
         for index, reply in enumerate(stored.replies or ()):
             await self._send(type="reply", message_id=stored.message_id, reply=reply.to_dict(), index=index)
         await self._send(type="done", message_id=stored.message_id, language=stored.language)

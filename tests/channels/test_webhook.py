@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from channels.base import Acknowledgement, Channel, Delivery, Inbound, ParseError, VerificationError
+from channels.base import Acknowledgement, Channel, Delivery, Inbound, Outgoing, ParseError, VerificationError
+from channels.courier import Retries
 from channels.gateway import create_app
 from city.messages import Reply
 
@@ -43,11 +44,11 @@ class Pigeon(Channel):
         except (ValueError, KeyError, TypeError) as error:
             raise ParseError(f"not a pigeon post: {error!r}") from error
 
-    async def send(self, inbound: Inbound, replies: Sequence[Reply]) -> None:
+    async def send(self, outgoing: Outgoing) -> None:
         if self.broken:
             self.failures += 1
             raise ConnectionError("platform down")
-        self.sent.extend((inbound.sender_id, reply.text) for reply in replies)
+        self.sent.extend((outgoing.to.sender_id, reply.text) for reply in outgoing.replies)
 
     async def start(self) -> None:
         self.state = "started"
@@ -71,7 +72,8 @@ def pigeon() -> Pigeon:
 
 @pytest.fixture
 async def post(aiohttp_client: Any, brain: Any, make_config: Any, pigeon: Pigeon) -> Any:
-    client = await aiohttp_client(create_app(brain, make_config(channels=(pigeon, InlinePigeon()))))
+    config = make_config(channels=(pigeon, InlinePigeon()), retries=Retries(first_s=0.01))
+    client = await aiohttp_client(create_app(brain, config))
 
     async def send(*messages: dict[str, str], name: str = "pigeon", **headers: str) -> Any:
         body = json.dumps(messages).encode()
@@ -149,7 +151,7 @@ async def test_an_inline_answer_and_a_late_one(post: Any, brain: Any) -> None:
     brain.gate.set()
 
 
-async def test_a_platform_that_is_down_breaks_nothing(
+async def test_a_platform_that_was_down_gets_everything_in_order(
     post: Any, pigeon: Pigeon, brain: Any, eventually: Any
 ) -> None:
     pigeon.broken = True
@@ -157,7 +159,7 @@ async def test_a_platform_that_is_down_breaks_nothing(
     await eventually(lambda: pigeon.failures)
     pigeon.broken = False
     await post(letter("ann", 2))
-    await eventually(lambda: pigeon.sent == [("ann", "2")])
+    await eventually(lambda: pigeon.sent == [("ann", "1"), ("ann", "2")])
 
 
 async def test_channels_start_and_stop_with_the_gateway(post: Any, pigeon: Pigeon) -> None:

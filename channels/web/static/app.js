@@ -120,6 +120,19 @@ function showReply({ message_id, reply, index }) {
 
 const shorten = (text) => (Array.from(text).length > 40 ? `${Array.from(text).slice(0, 40).join("")}…` : text);
 
+// Something said unasked: a notice, or a person at the desk. It answers no message and is not rated.
+function showPush({ message_id, replies, language: spoken }) {
+  if (shown.has(message_id)) return;
+  shown.set(message_id, { article: null, replies: new Set(), done: true });
+  for (const reply of replies) {
+    for (const { title, payload } of reply.buttons ?? []) titles.set(payload, title);
+    const article = assistantMessage(reply, names, (payload, title) => submit(payload, title), "", "news");
+    article.classList.add("pushed");
+    if (spoken) article.querySelector(".bubble").lang = tag(spoken);
+    place(article);
+  }
+}
+
 function finish(messageId, given, replyLanguage) {
   const record = shown.get(messageId);
   stopTyping(messageId);
@@ -258,6 +271,7 @@ function listen() {
     showTyping();
   });
   on("reply", showReply);
+  on("push", showPush);
   on("done", (frame) => finish(frame.message_id, null, frame.language));
   on("refused", ({ message_id, problem }) => {
     const record = shown.get(message_id);
@@ -293,6 +307,10 @@ async function begin() {
   // What was said before is not news: no announcing while it is put back.
   log.setAttribute("aria-busy", "true");
   for (const message of await line.history()) {
+    if (!message.text) {
+      showPush(message);
+      continue;
+    }
     entry(message.message_id, message.text);
     message.replies.forEach((reply, index) => showReply({ message_id: message.message_id, reply, index }));
     if (message.state === "answered") finish(message.message_id, message.rating, message.language);

@@ -85,7 +85,7 @@ export class Connection extends EventTarget {
       const known = new Map(messages.map((message) => [message.message_id, message]));
       this.outbox = this.outbox.filter((item) => known.get(item.message_id)?.state !== "answered");
       for (const item of this.outbox) item.acked = known.has(item.message_id);
-      this.last = messages.filter((message) => message.state === "answered").at(-1)?.message_id ?? null;
+      this.last = messages.slice(0, firstPending(messages)).at(-1)?.message_id ?? null;
       this.keep();
       return messages;
     } catch (error) {
@@ -190,6 +190,12 @@ export class Connection extends EventTarget {
         this.emit("ack", frame);
         break;
       }
+      case "push":
+        // While an answer is awaited, a resume must begin before it; what is shown already is not shown twice.
+        if (!this.outbox.length) this.last = frame.message_id;
+        this.keep();
+        this.emit("push", frame);
+        break;
       case "done":
         this.finish(frame.message_id);
         this.emit("done", frame);
@@ -284,6 +290,11 @@ export class Connection extends EventTarget {
     save("conversation", null);
     this.keep();
   }
+}
+
+function firstPending(messages) {
+  const index = messages.findIndex((message) => message.state !== "answered");
+  return index < 0 ? messages.length : index;
 }
 
 function newId() {

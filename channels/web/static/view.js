@@ -79,13 +79,14 @@ export function choices(buttons, press, key = "choices") {
   return group;
 }
 
-export function assistantMessage(reply, name, press, quote) {
+// `opening` names the words that a screen reader hears first.
+export function assistantMessage(reply, name, press, quote, opening = "bot") {
   const body = make("div", "bubble", render(reply.text));
   body.lang = tag(scriptOf(reply.text) ?? language());
   if (quote) body.prepend(make("p", "quote", say(make("span"), "inReply"), make("q", "", quote)));
   if (reply.image) body.append(picture(reply.image));
   if (reply.citations?.length) body.append(citations(reply.citations));
-  const article = make("article", `message assistant ${reply.source}`, say(make("span", "hidden"), "bot", name), body);
+  const article = make("article", `message assistant ${reply.source}`, say(make("span", "hidden"), opening, name), body);
   if (reply.buttons?.length) article.append(choices(reply.buttons, press));
   return article;
 }

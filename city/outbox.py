@@ -1,0 +1,336 @@
+"""The durable outbound queue: what any room wants said to a citizen later; the gateway carries it out.
+
+A parcel is put once per idempotency key and stays until it is delivered or declared dead. Parcels of one
+conversation leave in the order in which they were put; a parcel that waits for its next attempt holds back
+the later ones of its conversation and nobody else's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.engine import Engine, Row
+from sqlalchemy.exc import IntegrityError
+
+from city.messages import Reply
+
+KEY_CHARS = 255
+
+metadata = MetaData()
+
+# Times are UTC without an offset. `state`: waiting, sent or dead. `parts_sent` counts the messages of the
+# platform that a parcel was split into and that have left already.
+outbox_table = Table(
+    "outbox",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("key", String(KEY_CHARS), nullable=False, unique=True),
+    Column("conversation_id", String(64), nullable=False),
+    Column("replies", JSON, nullable=False),
+    Column("context", JSON, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("parts_sent", Integer, nullable=False),
+    Column("next_at", DateTime, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("lease_owner", String(64), nullable=True),
+    Column("lease_until", DateTime, nullable=True),
+    Column("created_at", DateTime, nullable=False),
+    Column("finished_at", DateTime, nullable=True),
+    Index("ix_outbox_due", "state", "next_at"),
+    Index("ix_outbox_order", "conversation_id", "state", "seq"),
+)
+
+
+_older = outbox_table.alias("older")
+# Only the oldest waiting parcel of a conversation may leave.
+_FIRST = ~(
+    select(_older.c.seq)
+    .where(_older.c.conversation_id == outbox_table.c.conversation_id)
+    .where(_older.c.state == "waiting")
+    .where(_older.c.seq < outbox_table.c.seq)
+    .exists()
+)
+
+
+class OutboxError(Exception):
+    """Something cannot be put into the outbox; the message names it and the mend."""
+
+
+class OutboxNotConfiguredError(OutboxError):
+    """No gateway has opened the outbox of this process."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the outbox is not open: start the gateway, or call city.outbox.set_outbox(Outbox(engine))"
+        )
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One entry: replies for a conversation. `attempts` counts the present attempt too."""
+
+    seq: int
+    key: str
+    conversation_id: str
+    replies: Sequence[Reply]
+    context: Mapping[str, Any] = field(default_factory=dict)
+    state: str = "waiting"
+    attempts: int = 0
+    parts_sent: int = 0
+    error: str = ""
+    created_at: datetime = datetime(1970, 1, 1)
+
+
+def utc_now() -> datetime:
+    """Return the present in UTC, without an offset, as the tables keep it."""
+    return datetime.now(timezone.utc).replace(tzinfo=None)
+
+
+class Outbox:
+    """Parcels in one database table; every method is synchronous and safe from any thread.
+
+    Args:
+        engine: the gateway's database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._listeners: list[Callable[[], None]] = []
+
+    def create_tables(self) -> None:
+        """Create the table when it is missing."""
+        metadata.create_all(self._engine)
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each `put` in this process, in the putting thread."""
+        self._listeners.append(listener)
+
+    def unlisten(self, listener: Callable[[], None]) -> None:
+        """Call `listener` no more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def put(
+        self,
+        conversation_id: str,
+        replies: Sequence[Reply],
+        *,
+        key: str,
+        context: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Keep replies for a conversation; they are durable when this returns.
+
+        Args:
+            conversation_id: whom they are for.
+            replies: at least one.
+            key: names this event for good, such as `request:42:closed`; the same key again changes nothing.
+            context: what the channel needs for this delivery; the address last used when left out.
+
+        Returns:
+            `False` when the key was put before.
+
+        Raises:
+            OutboxError: no replies, or a key that is empty or longer than 255 characters.
+        """
+        if not replies:
+            raise OutboxError(f"outbox key {key!r}: there are no replies to send; put at least one")
+        if not 0 < len(key) <= KEY_CHARS:
+            raise OutboxError(f"outbox key {key[:40]!r} has {len(key)} characters; use 1 to {KEY_CHARS}")
+        now = utc_now()
+        row = {
+            "key": key,
+            "conversation_id": conversation_id,
+            "replies": [reply.to_dict() for reply in replies],
+            "context": dict(context or {}),
+            "state": "waiting",
+            "attempts": 0,
+            "parts_sent": 0,
+            "next_at": now,
+            "error": "",
+            "created_at": now,
+        }
+        try:
+            with self._writing() as connection:
+                connection.execute(insert(outbox_table).values(row))
+        except IntegrityError:
+            return False
+        for listener in tuple(self._listeners):
+            listener()
+        return True
+
+    def take(self, owner: str, limit: int, lease_s: float) -> list[Parcel]:
+        """Lease the parcels that are due, the oldest of each conversation only, oldest first.
+
+        Args:
+            owner: name of this process; others leave its parcels alone for `lease_s` seconds.
+        """
+        box = outbox_table
+        with self._writing() as connection:
+            now = utc_now()
+            free = or_(box.c.lease_until.is_(None), box.c.lease_until < now)
+            due = and_(box.c.state == "waiting", box.c.next_at <= now, free)
+            query = select(box).where(due, _FIRST).order_by(box.c.seq).limit(limit)
+            if self._engine.dialect.name == "postgresql":
+                query = query.with_for_update(skip_locked=True)
+            rows = connection.execute(query).all()
+            if rows:
+                connection.execute(
+                    update(box)
+                    .where(box.c.seq.in_([row.seq for row in rows]))
+                    .values(
+                        lease_owner=owner,
+                        lease_until=now + timedelta(seconds=lease_s),
+                        attempts=box.c.attempts + 1,
+                    )
+                )
+        return [_parcel(row, attempts=row.attempts + 1) for row in rows]
+
+    def next_due_s(self) -> float | None:
+        """Return the seconds until the next parcel is due (0 when one is), `None` when none waits."""
+        query = select(func.min(outbox_table.c.next_at)).where(
+            outbox_table.c.state == "waiting", outbox_table.c.lease_until.is_(None), _FIRST
+        )
+        with self._engine.connect() as connection:
+            soonest = connection.execute(query).scalar()
+        return None if soonest is None else max(0.0, (soonest - utc_now()).total_seconds())
+
+    def part_sent(self, seq: int, parts: int, lease_s: float) -> None:
+        """Remember that `parts` messages of a parcel have left, and keep it for `lease_s` seconds more."""
+        self._set(seq, parts_sent=parts, lease_until=utc_now() + timedelta(seconds=lease_s))
+
+    def sent(self, seq: int) -> None:
+        """Close a delivered parcel; its text is kept no longer (the history has it), its key is."""
+        self._set(seq, state="sent", replies=[], context={}, error="", **_free(), finished_at=utc_now())
+
+    def again(self, seq: int, error: str, delay_s: float, *, counted: bool = True) -> None:
+        """Try a parcel again in `delay_s` seconds; `counted=False` takes the attempt back."""
+        values: dict[str, Any] = {
+            "next_at": utc_now() + timedelta(seconds=delay_s),
+            "error": error,
+            **_free(),
+        }
+        if not counted:
+            values["attempts"] = outbox_table.c.attempts - 1
+        self._set(seq, **values)
+
+    def dead(self, seq: int, error: str) -> None:
+        """Give a parcel up; it stays visible among the dead letters and holds back no other."""
+        self._set(seq, state="dead", error=error, **_free(), finished_at=utc_now())
+
+    def dead_letters(self, limit: int = 200) -> list[Parcel]:
+        """Return what was given up, newest first."""
+        query = select(outbox_table).where(outbox_table.c.state == "dead")
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(outbox_table.c.seq.desc()).limit(limit)).all()
+        return [_parcel(row) for row in rows]
+
+    def retry(self, seq: int | None = None) -> int:
+        """Let dead letters wait again, one or all; return how many."""
+        chosen = outbox_table.c.state == "dead"
+        if seq is not None:
+            chosen = and_(chosen, outbox_table.c.seq == seq)
+        fresh = {"state": "waiting", "attempts": 0, "next_at": utc_now(), "finished_at": None, **_free()}
+        with self._writing() as connection:
+            count = int(connection.execute(update(outbox_table).where(chosen).values(fresh)).rowcount)
+        for listener in tuple(self._listeners):
+            listener()
+        return count
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the number of parcels per state."""
+        query = select(outbox_table.c.state, func.count()).group_by(outbox_table.c.state)
+        with self._engine.connect() as connection:
+            return {str(state): int(count) for state, count in connection.execute(query)}
+
+    def erase(self, conversation_id: str) -> None:
+        """Delete everything kept for a conversation."""
+        with self._writing() as connection:
+            connection.execute(delete(outbox_table).where(outbox_table.c.conversation_id == conversation_id))
+
+    def prune(self, older_than_days: float) -> int:
+        """Forget delivered parcels older than that, keys too; return how many."""
+        limit = utc_now() - timedelta(days=older_than_days)
+        chosen = and_(outbox_table.c.state == "sent", outbox_table.c.finished_at < limit)
+        with self._writing() as connection:
+            return int(connection.execute(delete(outbox_table).where(chosen)).rowcount)
+
+    def release(self, owner: str | None = None) -> None:
+        """Give back the leases of `owner`, or all of them: on SQLite, those of a process that has ended."""
+        query = update(outbox_table).where(outbox_table.c.lease_until.is_not(None)).values(_free())
+        if owner is not None:
+            query = query.where(outbox_table.c.lease_owner == owner)
+        with self._writing() as connection:
+            connection.execute(query)
+
+    def _set(self, seq: int, **values: Any) -> None:
+        with self._writing() as connection:
+            connection.execute(update(outbox_table).where(outbox_table.c.seq == seq).values(values))
+
+    def _writing(self) -> Any:
+        return self._engine.execution_options(writes=True).begin()
+
+
+def _free() -> dict[str, None]:
+    return {"lease_owner": None, "lease_until": None}
+
+
+def _parcel(row: Row, attempts: int | None = None) -> Parcel:
+    return Parcel(
+        seq=row.seq,
+        key=row.key,
+        conversation_id=row.conversation_id,
+        replies=tuple(Reply.from_dict(reply) for reply in row.replies),
+        context=row.context,
+        state=row.state,
+        attempts=row.attempts if attempts is None else attempts,
+        parts_sent=row.parts_sent,
+        error=row.error,
+        created_at=row.created_at,
+    )
+
+
+_lock = threading.Lock()
+_current: Outbox | None = None
+
+
+def set_outbox(outbox: Outbox | None) -> None:
+    """Make `outbox` the one of this process; `None` closes it."""
+    global _current
+    with _lock:
+        _current = outbox
+
+
+def get_outbox() -> Outbox:
+    """Return the outbox of this process.
+
+    Raises:
+        OutboxNotConfiguredError: no gateway has opened one.
+    """
+    with _lock:
+        if _current is None:
+            raise OutboxNotConfiguredError
+        return _current
