@@ -86,6 +86,7 @@ class GatewayConfig:
         conversation_observers: told of ratings and erasures.
         outbox: where other rooms put what is to be said later; one on `database` when left out.
         retries: back-off of the sends to chat apps; `None` takes the usual one.
+        exports: folder of files that replies name as `/exports/NAME`; `None` serves none.
         create_tables: create missing tables at start; leave off where migrations do it.
     """
 
@@ -107,3 +108,4 @@ class GatewayConfig:
     charts: Path | None = None
     turn_observers: Sequence[TurnObserver] = ()
     conversation_observers: Sequence[ConversationObserver] = ()
+    exports: Path | None = None

@@ -141,6 +141,7 @@ def gateway_config(settings: Settings, recorder: TraceRecorder | None = None) ->
         charts=settings.data / "charts",
         turn_observers=[recorder] if recorder is not None else (),
         conversation_observers=[recorder] if recorder is not None else (),
+        exports=settings.data / "exports",
     )
 
 

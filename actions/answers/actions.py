@@ -13,11 +13,14 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.answers import get_service
 from actions.energy.actions import ActionEnergyFollowUp
 from actions.sdk import language_of, say
+from actions.traffic import actions as traffic
+from actions.transit import actions as transit
 from actions.transit.actions import ActionTransitDepartures
 from city.messages import current_trace
 from knowledge.service import Question
 
 STATE_SLOT = "knowledge_state"
+UNCLEAR = frozenset({"nlu_fallback", "out_of_scope", "ask_follow_up"})
 
 
 async def answer(dispatcher: CollectingDispatcher, tracker: Tracker, follow_up: bool) -> list[dict[str, Any]]:
@@ -51,6 +54,11 @@ class ActionAnswerQuestion(Action):
     async def run(
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
     ) -> list[dict[str, Any]]:
+        intent = (tracker.latest_message.get("intent") or {}).get("name")
+        if intent in UNCLEAR:
+            events = await _continued(dispatcher, tracker)
+            if events is not None:
+                return events
         return await answer(dispatcher, tracker, follow_up=False)
 
 
@@ -69,4 +77,18 @@ class ActionFollowUp(Action):
             return ActionTransitDepartures().run(dispatcher, tracker, domain)
         if topic == "energy":
             return await ActionEnergyFollowUp().run(dispatcher, tracker, domain)
+        if topic == "traffic":
+            events = await traffic.continued(dispatcher, tracker)
+            if events is not None:
+                return events
         return await answer(dispatcher, tracker, follow_up=True)
+
+
+async def _continued(dispatcher: CollectingDispatcher, tracker: Tracker) -> list[dict[str, Any]] | None:
+    """Take a text that says nothing by itself as the answer to what was asked: "火车站" after "which stop?"."""
+    topic = tracker.get_slot("last_topic")
+    if topic == "traffic":
+        return await traffic.continued(dispatcher, tracker, only_short=True)
+    if topic == "transit" and transit.is_awaited(tracker):
+        return transit.answer("follow_up", dispatcher, tracker)
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from rasa_sdk import Action, Tracker
@@ -11,26 +11,25 @@ from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.sdk import language_of, role_of, say
-from actions.traffic import citizens, get_service, roadside, staff
+from actions.traffic import follow_up, get_service, staff
 from actions.traffic.errors import TrafficError
 from actions.traffic.service import TrafficService
+from actions.traffic.when import Parts
 from city.messages import Reply
 
 STATE_SLOT = "traffic_state"
 Events = list[dict[str, Any]]
 
 
-async def _citizen(
-    answer: Callable[[TrafficService, str, str], Awaitable[Reply]],
-    dispatcher: CollectingDispatcher,
-    tracker: Tracker,
-) -> Events:
+async def _citizen(kind: str, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
     language, text = language_of(tracker), str(tracker.latest_message.get("text") or "")
+    state = tracker.get_slot(STATE_SLOT)
     try:
-        say(dispatcher, await answer(get_service(), text, language))
+        reply, state = await follow_up.ask(get_service(), kind, text, state, language)
     except TrafficError as error:
-        say(dispatcher, staff.error_reply(error, language))
-    return [SlotSet("last_topic", "traffic")]
+        reply = staff.error_reply(error, language)
+    say(dispatcher, reply)
+    return [SlotSet(STATE_SLOT, state), SlotSet("last_topic", "traffic")]
 
 
 async def _staff(
@@ -44,7 +43,9 @@ async def _staff(
         return []
     state = tracker.get_slot(STATE_SLOT)
     try:
-        reply, state = await asyncio.to_thread(lambda: work(get_service(), state, language))
+        service = get_service()
+        reply, state = await asyncio.to_thread(lambda: work(service, state, language))
+        state = follow_up.remember(service, state, follow_up.SIGNAL, "", Parts())
     except TrafficError as error:
         reply = staff.error_reply(error, language)
     say(dispatcher, reply)
@@ -58,7 +59,7 @@ class ActionTrafficStatus(Action):
         return "action_traffic_status"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
-        return await _citizen(citizens.traffic_status, dispatcher, tracker)
+        return await _citizen("status", dispatcher, tracker)
 
 
 class ActionTrafficBestTime(Action):
@@ -68,7 +69,7 @@ class ActionTrafficBestTime(Action):
         return "action_traffic_best_time"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
-        return await _citizen(citizens.best_time, dispatcher, tracker)
+        return await _citizen("best_time", dispatcher, tracker)
 
 
 class ActionParking(Action):
@@ -78,7 +79,7 @@ class ActionParking(Action):
         return "action_parking"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
-        return await _citizen(roadside.parking, dispatcher, tracker)
+        return await _citizen("parking", dispatcher, tracker)
 
 
 class ActionRoadworks(Action):
@@ -88,7 +89,7 @@ class ActionRoadworks(Action):
         return "action_roadworks"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
-        return await _citizen(roadside.roadworks, dispatcher, tracker)
+        return await _citizen("roadworks", dispatcher, tracker)
 
 
 class ActionOptimiseSignal(Action):
@@ -147,3 +148,28 @@ class ActionSignalExport(Action):
             dispatcher,
             tracker,
         )
+
+
+async def continued(
+    dispatcher: CollectingDispatcher, tracker: Tracker, *, only_short: bool = False
+) -> Events | None:
+    """Answer an elliptical question after an answer of this module; `None` when it does not lean on one."""
+    language, text = language_of(tracker), str(tracker.latest_message.get("text") or "")
+    if only_short and not follow_up.is_short(text):
+        return None
+    try:
+        found = await follow_up.follow_up(
+            get_service(),
+            text,
+            tracker.get_slot(STATE_SLOT),
+            language,
+            role=role_of(tracker),
+            owner=tracker.sender_id,
+        )
+    except TrafficError as error:
+        found = staff.error_reply(error, language), dict(tracker.get_slot(STATE_SLOT) or {})
+    if found is None:
+        return None
+    reply, state = found
+    say(dispatcher, reply)
+    return [SlotSet(STATE_SLOT, state), SlotSet("last_topic", "traffic")]

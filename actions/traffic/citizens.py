@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from actions.traffic.catalogue import Street
 from actions.traffic.errors import ForecastError
-from actions.traffic.names import find, find_district, find_places, find_streets, nearest
+from actions.traffic.names import DISTRICTS, find_district, find_places, find_streets, nearest
 from actions.traffic.service import TrafficService
 from actions.traffic.streets import FORECAST, LIVE, StreetState, from_observation
 from actions.traffic.when import When, parse_when
@@ -24,11 +24,13 @@ LEVEL_TEXT = {
 MOST = 5
 
 
-async def traffic_status(service: TrafficService, text: str, language: str) -> Reply:
-    """Say how the streets named in a question are at the time asked about."""
+async def traffic_status(
+    service: TrafficService, text: str, language: str, when: When | None = None
+) -> Reply:
+    """Say how the streets named in a question are at `when`, by default the time that the question names."""
     zh = language == "zh"
-    when = parse_when(text, service.now())
-    streets, about = streets_in(service, text)
+    when = when or parse_when(text, service.now())
+    streets, about = streets_in(service, text, language)
     if not service.streets:
         return no_data(language)
     unknown = unknown_road(service, text, bool(streets))
@@ -63,13 +65,13 @@ async def traffic_status(service: TrafficService, text: str, language: str) -> R
     return Reply(f"{text_out}\n{_basis(states, language, trouble)}", "traffic")
 
 
-async def best_time(service: TrafficService, text: str, language: str) -> Reply:
-    """Say when the streets named in a question, or around the place named, are least congested on the day asked about."""
+async def best_time(service: TrafficService, text: str, language: str, when: When | None = None) -> Reply:
+    """Say when the streets named in a question, or around the place named, are least congested on the day of `when`."""
     zh = language == "zh"
     if service.forecaster is None or not service.streets:
         return no_data(language)
-    when = parse_when(text, service.now())
-    streets, about = streets_in(service, text)
+    when = when or parse_when(text, service.now())
+    streets, about = streets_in(service, text, language)
     asked = streets or sorted(service.streets.values(), key=lambda s: -s.capacity_vph)[:6]
     try:
         days = await asyncio.to_thread(
@@ -135,9 +137,8 @@ async def states_at(
     return found, error is not None and soon
 
 
-def streets_in(service: TrafficService, text: str) -> tuple[list[Street], str]:
+def streets_in(service: TrafficService, text: str, language: str) -> tuple[list[Street], str]:
     """Return the streets a question is about, and the name of the place or district through which it is."""
-    language = "en" if text.isascii() else "zh"
     streets = find_streets(text, service.streets)
     if streets:
         return streets, ""
@@ -150,8 +151,7 @@ def streets_in(service: TrafficService, text: str) -> tuple[list[Street], str]:
     district = find_district(text)
     if district:
         inside = [s for s in service.streets.values() if s.district == district]
-        names = find(text, [(s, (s,)) for s in ("中心区", "滨河区", "东城区", "西山区", "高新区", "临港区")])
-        return inside, names[0] if names else f"{district.capitalize()} District"
+        return inside, DISTRICTS[district][0] if language == "zh" else f"{district.capitalize()} District"
     return [], ""
 
 
@@ -162,7 +162,9 @@ def unknown_road(service: TrafficService, text: str, known: bool) -> str:
     match = re.search(r"([\u4e00-\u9fff]{2,4}(?:大道|大街|路|街|巷))(?!况|上|口|段|面|线|边|堵|好)", text)
     if match:
         name = re.sub(
-            r"^(请问|现在|今天|明天|我在|去|走|在|那条|哪条|什么|查|看看|一下)+", "", match.group(1)
+            r"^(请问|现在|今天|明天|我在|去|走|在|那条|哪条|那么?|还有|什么|查|看看|一下)+",
+            "",
+            match.group(1),
         )
         if len(name) >= 3 and not re.search(
             r"哪|条路|什么|主要|道路|修路|封路|马路|公路|线路|走路|施工", name

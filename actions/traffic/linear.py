@@ -100,7 +100,7 @@ def read_flow_table(path: Path | str) -> tuple[list[float], list[float]]:
     """Read flows and green times from a CSV with a header.
 
     Raises:
-        FitError: the file is missing, a column is missing, or a value is no number or negative.
+        FitError: the file is missing, a column is missing, there are no rows, or a value is no number or negative.
     """
     path = Path(path)
     try:
@@ -141,6 +141,10 @@ def read_flow_table(path: Path | str) -> tuple[list[float], list[float]]:
                     line=line,
                 )
             into.append(value)
+    if not flows:
+        raise FitError(
+            f"{path}：表头之后没有数据行，请补充数据。", f"{path}: has no rows below the header; add some"
+        )
     return flows, greens
 
 

@@ -10,22 +10,22 @@ from actions.traffic.citizens import day_text, names_text, no_data, streets_in, 
 from actions.traffic.live import ParkingObservation
 from actions.traffic.names import find, find_district, find_intersections, find_places, find_streets, nearest
 from actions.traffic.service import TrafficService
-from actions.traffic.when import parse_when
+from actions.traffic.when import When, parse_when
 from city.messages import Button, Reply
 
 
-async def roadworks(service: TrafficService, text: str, language: str) -> Reply:
-    """List works and closures on the streets and days asked about."""
+async def roadworks(service: TrafficService, text: str, language: str, when: When | None = None) -> Reply:
+    """List works and closures on the streets and days asked about; `when` overrides the day that the text names."""
     zh = language == "zh"
     now = service.now()
-    when = parse_when(text, now)
+    when = when or parse_when(text, now)
     first = last = when.at.date()
     if any(w in text.lower() for w in ("下周", "next week")):
         first = now.date() + timedelta(days=7 - now.weekday())
         last = first + timedelta(days=6)
     elif any(w in text.lower() for w in ("本周", "这周", "this week")):
         last = now.date() + timedelta(days=6 - now.weekday())
-    streets, about = streets_in(service, text)
+    streets, about = streets_in(service, text, language)
     wanted = {s.id for s in streets}
     found = [
         w
@@ -66,8 +66,8 @@ async def roadworks(service: TrafficService, text: str, language: str) -> Reply:
     return Reply("\n".join([head, *(_works(w, language) for w in found), source]), "traffic")
 
 
-async def parking(service: TrafficService, text: str, language: str) -> Reply:
-    """List car parks with free spaces near what a question names."""
+async def parking(service: TrafficService, text: str, language: str, when: When | None = None) -> Reply:
+    """List car parks with free spaces near what a question names, as they are now, whatever `when` says."""
     zh = language == "zh"
     if not service.car_parks:
         return no_data(language)
@@ -119,7 +119,7 @@ def _point(service: TrafficService, text: str, language: str) -> tuple[tuple[flo
     if district:
         inside = [s for s in service.streets.values() if s.district == district]
         if inside:
-            return (inside[0].lat, inside[0].lon), streets_in(service, text)[1]
+            return (inside[0].lat, inside[0].lon), streets_in(service, text, language)[1]
     return None, ""
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +156,10 @@ class SignalDesk:
         return SignalPlan(tuple(plan.stages[n - 1] for n in ours["order"]), plan.offset_s)
 
     def export(self, study: Study, plan: SignalPlan, verified: Mapping[str, Any] | None) -> dict[str, Path]:
-        """Write a plan as CSV and JSON below the data directory and return the files by format."""
+        """Write a plan as CSV and JSON below the data directory and return the files by format.
+
+        Their name holds 128 random bits: whoever was given the link may load the file, nobody can guess it.
+        """
         rows = [
             (s.name, f"{s.green_s:g}", f"{s.clearing_s:g}", f"{s.yellow_s:g}", f"{s.all_red_s:g}", f"{s.min_green_s:g}",
              " ".join(f"{k}={v}" for k, v in s.serves.items()))
@@ -191,7 +194,7 @@ class SignalDesk:
             "simulated": dict(verified) if verified else None,
         }
         text = json.dumps(document, ensure_ascii=False, indent=1)
-        name = f"{study.intersection.id}-{study.period}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        name = f"{study.intersection.id}-{study.period}-{secrets.token_hex(16)}"
         folder = self.data / "exports"
         folder.mkdir(parents=True, exist_ok=True)
         return {

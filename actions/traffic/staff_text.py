@@ -132,15 +132,14 @@ def nothing_yet(language: str) -> Reply:
 
 def follow_up_buttons(language: str, done: str = "") -> list[Button]:
     titles = {
-        "signal_why": ("为什么？", "Why?"),
-        "signal_compare": ("与现状对比", "Compare with today's"),
-        "signal_export": ("导出方案", "Export"),
+        "signal_why": (("为什么？", "为什么这样配时？"), ("Why?", "Why this signal plan?")),
+        "signal_compare": (
+            ("与现状对比", "与现状对比"),
+            ("Compare with today's", "Compare with today's plan"),
+        ),
+        "signal_export": (("导出方案", "导出方案"), ("Export", "Export the plan")),
     }
-    return [
-        Button(t[0 if language == "zh" else 1], f"/{intent}")
-        for intent, t in titles.items()
-        if intent != done
-    ]
+    return [Button(*t[0 if language == "zh" else 1]) for intent, t in titles.items() if intent != done]
 
 
 def number_text(value: float) -> str:

@@ -51,23 +51,43 @@ def weekend(text: str) -> bool:
     return bool(re.search(r"周末|周六|周日|星期[六日天]|礼拜[六日天]|weekend|saturday|sunday", text.lower()))
 
 
-def parse_when(text: str, now: datetime) -> When:
-    """Return the moment that a question is about; `now` (aware) when it names none."""
+@dataclass(frozen=True)
+class Parts:
+    """What a question says of time: a span from now, a day, a time of day; `None` for what it leaves out."""
+
+    later: timedelta | None = None
+    day: date | None = None
+    clock: time | None = None
+
+    def __bool__(self) -> bool:
+        return self.later is not None or self.day is not None or self.clock is not None
+
+
+def parse_parts(text: str, now: datetime) -> Parts:
+    """Return the parts of time that a question names."""
     low = text.lower()
     later = _later(low)
-    if later is not None:
-        return When(now + later, False)
-    day = _day(low, now.date())
-    clock = _clock(low)
-    if day is None and clock is None:
+    return Parts(later) if later is not None else Parts(None, _day(low, now.date()), _clock(low))
+
+
+def moment(parts: Parts, now: datetime) -> When:
+    """Return the moment that parts of time mean; `now` (aware) when there are none."""
+    if parts.later is not None:
+        return When(now + parts.later, False)
+    if not parts:
         return When(now, True)
-    target = day or now.date()
-    if clock is None:
+    target = parts.day or now.date()
+    if parts.clock is None:
         return When(datetime.combine(target, now.time(), now.tzinfo), target == now.date(), day_only=True)
-    at = datetime.combine(target, clock, now.tzinfo)
-    if day is None and at < now - timedelta(minutes=30):
+    at = datetime.combine(target, parts.clock, now.tzinfo)
+    if parts.day is None and at < now - timedelta(minutes=30):
         at += timedelta(days=1)
     return When(at, False)
+
+
+def parse_when(text: str, now: datetime) -> When:
+    """Return the moment that a question is about; `now` (aware) when it names none."""
+    return moment(parse_parts(text, now), now)
 
 
 def _later(low: str) -> timedelta | None:

@@ -51,6 +51,14 @@ def answer(kind: str, dispatcher: CollectingDispatcher, tracker: Tracker) -> lis
     return [SlotSet(STATE_SLOT, outcome.state), SlotSet(TOPIC_SLOT, TOPIC)]
 
 
+def is_awaited(tracker: Tracker) -> bool:
+    """Return whether the latest message answers what this module asked for, such as "人民广场" after "which stop?"."""
+    state = tracker.get_slot(STATE_SLOT)
+    return isinstance(state, dict) and get_service().is_answer(
+        str(tracker.latest_message.get("text") or ""), now=now(), entities=entities_of(tracker), state=state
+    )
+
+
 class ActionTransitStops(Action):
     """Names the stops near a place."""
 

@@ -100,7 +100,7 @@ _PLACES = """
 市第一人民医院|First People's Hospital|第一医院,人民医院,First Hospital|0.88|-0.62|zhongxin
 市中医院|Traditional Chinese Medicine Hospital|中医院,TCM Hospital|-1.42|0.63|xishan
 儿童医院|Children's Hospital|市儿童医院|1.43|-2.32|binhe
-火车站|Railway Station|澜川火车站,澜川站,Train Station,Lanchuan Railway Station|-1.62|-1.55|zhongxin
+火车站|Railway Station|澜川火车站,澜川站,Train Station,the station,Lanchuan Railway Station|-1.62|-1.55|zhongxin
 高铁东站|East High-speed Station|高铁站,澜川东站,High-speed Railway Station,East Station|5.83|0.22|dongcheng
 长途汽车站|Coach Station|客运站,汽车站,Long-distance Bus Station|-2.12|-1.73|zhongxin
 澜川机场|Lanchuan Airport|机场,飞机场,Airport|9.65|4.05|dongcheng

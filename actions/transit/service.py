@@ -24,6 +24,9 @@ from city.messages import LANGUAGES
 _ANSWERS = {"stops": answer_stops.answer, "departures": answer_departures.answer, "line": answer_line.answer}
 Entities = Mapping[str, Sequence[str]]
 
+# A stop's full English name, with a few words around it.
+_LONGEST_ANSWER = 40
+
 
 class TransitService:
     """Answers about stops, departures and lines from one timetable."""
@@ -122,6 +125,17 @@ class TransitService:
         if kind == "departures" and memory.stop and not (named or timed or memory.pending):
             return self._offer(memory, now, language)
         return self.answer(kind, text, now=now, language=language, entities=entities, state=state)
+
+    def is_answer(
+        self, text: str, *, now: datetime, entities: Entities | None, state: Mapping[str, Any] | None
+    ) -> bool:
+        """Return whether a text answers what this module asked last, or only names another stop, line or place."""
+        memory = recall(state, int(now.timestamp()))
+        if not (memory.pending or memory.kind) or len(text) > _LONGEST_ANSWER:
+            return False
+        query = self.network.parser.parse(text, now, entities)
+        named = query.lines or query.stop or query.to or query.here or query.position
+        return bool(named and (memory.pending or query.elliptic))
 
     def _offer(self, memory: Memory, now: datetime, language: str) -> Outcome:
         """Say what can be asked next, when a follow-up asks what a timetable cannot tell."""

@@ -99,14 +99,26 @@ async def asset(request: web.Request) -> web.StreamResponse:
 
 
 async def chart(request: web.Request) -> web.StreamResponse:
-    """GET /charts/{name} → a picture or plan that a reply named; its name is a hash that cannot be guessed."""
-    folder = request.app[CONFIG].charts
+    """GET /charts/{name} → a picture that a reply named; its name is a hash that cannot be guessed."""
+    path = _named_file(request.app[CONFIG].charts, request.match_info["name"])
+    return web.FileResponse(path, headers={"Cache-Control": "private, max-age=86400"})
+
+
+async def export(request: web.Request) -> web.StreamResponse:
+    """GET /exports/{name} → a file that a reply named, to save; its name cannot be guessed."""
+    name = request.match_info["name"]
+    path = _named_file(request.app[CONFIG].exports, name)
+    headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
+    return web.FileResponse(path, headers=headers)
+
+
+def _named_file(folder: Path | None, name: str) -> Path:
     if folder is None:
         raise web.HTTPNotFound
-    path = (folder / request.match_info["name"]).resolve()
+    path = (folder / name).resolve()
     if path.parent != folder.resolve() or not path.is_file():
         raise web.HTTPNotFound
-    return web.FileResponse(path, headers={"Cache-Control": "private, max-age=86400"})
+    return path
 
 
 def routes() -> list[web.RouteDef]:
@@ -115,5 +127,6 @@ def routes() -> list[web.RouteDef]:
         web.get("/", index),
         web.get("/widget.js", widget),
         web.get(r"/static/{name:[\w.-]+}", asset),
-        web.get(r"/charts/{name:[\w-]+\.(?:png|svg|csv|json)}", chart),
+        web.get(r"/charts/{name:[\w-]+\.(?:png|svg)}", chart),
+        web.get(r"/exports/{name:[\w-]+\.(?:csv|json)}", export),
     ]

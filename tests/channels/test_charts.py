@@ -41,3 +41,26 @@ async def test_only_charts_are_served(tmp_path: Path, charts: Path, path: str, s
     config = GatewayConfig(Bilingual("市", "City"), f"sqlite:///{tmp_path / 'chat.db'}", charts=charts)
     async with TestClient(TestServer(create_app(Silent(), config))) as client:
         assert (await client.get(path)).status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/exports/plan-0a1b.csv", 200),
+        ("/exports/none.csv", 404),
+        ("/exports/..%2Fsecret.csv", 404),
+        ("/exports/plan-0a1b.png", 404),
+    ],
+)
+async def test_exports_are_saved_not_shown(tmp_path: Path, path: str, status: int) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    (folder / "plan-0a1b.csv").write_text("stage,green_s\n", "utf-8")
+    (tmp_path / "secret.csv").write_text("secret", "utf-8")
+    config = GatewayConfig(Bilingual("市", "City"), f"sqlite:///{tmp_path / 'chat.db'}", exports=folder)
+    async with TestClient(TestServer(create_app(Silent(), config))) as client:
+        answer = await client.get(path)
+        assert answer.status == status
+        if status == 200:
+            assert answer.headers["Content-Disposition"].startswith("attachment")
+            assert answer.headers["Cache-Control"] == "no-store"

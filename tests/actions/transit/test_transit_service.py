@@ -357,3 +357,19 @@ def test_typos_are_understood_or_asked(zh):
     reply = zh("departures", "12路从桃园小区坐")
     assert reply.source == "clarify"
     assert "桃园小区" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("人民广场", True),
+        ("People's Square", True),
+        ("要带什么材料", False),
+        ("", False),
+        ("人民广场" * 20, False),
+    ],
+)
+def test_bare_stop_after_which_stop_is_an_answer(demo, tuesday, text, expected):
+    asked = demo.answer("departures", "下一班12路几点", now=tuesday, language="zh")
+    assert demo.is_answer(text, now=tuesday, entities=None, state=asked.state) is expected
+    assert demo.is_answer(text, now=tuesday, entities=None, state=None) is False
