@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,16 @@ def prove_file(
     """
     if not plan.is_file():
         raise NetworkError(f"{plan}：找不到该文件。", f"{plan}: no such file; check the path")
+    try:
+        tags = {element.tag for _, element in ET.iterparse(plan)}
+    except (ET.ParseError, OSError) as error:
+        raise NetworkError(
+            f"{plan}：不是完整的 XML 文件（{error}）。", f"{plan}: is no complete XML file ({error}); export it again"
+        ) from None
+    if "tlLogic" not in tags:
+        raise NetworkError(
+            f"{plan}：没有信号方案（tlLogic）。", f"{plan}: holds no signal plan (tlLogic); name the plan's file"
+        )
     net = read_net(scenario.net, scenario.additional)
     found = {tls: staged(net, program) for tls, program in net.programs.items()}
     in_place = {tls: p for tls, p in found.items() if p is not None}

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from actions.traffic.service import TrafficService
+from actions.traffic.sumo.from_counts import write_demand
 from actions.traffic.sumo.net import read_net
 from actions.traffic.sumo.program import staged, write_programs
 from actions.traffic.sumo.simulate import available
@@ -51,33 +53,23 @@ def test_a_table_that_is_none_is_refused_by_name(tmp_path: Path, content: bytes)
 
 
 @needs_sumo
-def test_todays_plan_is_no_better_than_itself(tmp_path: Path) -> None:
+def test_todays_plan_is_no_better_than_itself(tmp_path: Path, service: TrafficService) -> None:
     net = DEMO / "arterial.net.xml"
     network = read_net(net)
     plans = [plan for p in network.programs.values() if (plan := staged(network, p)) is not None]
     same = write_programs(plans, tmp_path / "same.add.xml")
-    status, text = run(
-        "verify",
-        net,
-        "-r",
-        DEMO / "arterial.rou.xml",
-        "--plan",
-        same,
-        "--begin",
-        0,
-        "--end",
-        120,
-        "--seeds",
-        2,
-    )
+    study = service.desk.study(service.intersections["renmin-wenhua"], "morning")
+    demand = write_demand(study.junction, study.intersection.sumo, tmp_path)
+    status, text = run("verify", net, "-r", demand, "--plan", same, "--begin", 0, "--end", 60, "--seeds", 2)
     assert status == 2
     assert "keep today's plan" in text and "in_place" in text and "actuated" in text
 
 
 @needs_sumo
-def test_a_plan_that_is_none_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["<additional><tlLogic", "<additional/>", ""])
+def test_a_plan_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
     plan = tmp_path / "plan.add.xml"
-    plan.write_text("<additional><tlLogic", "utf-8")
+    plan.write_text(content, "utf-8")
     status, text = run("verify", DEMO / "arterial.net.xml", "-r", DEMO / "arterial.rou.xml", "--plan", plan)
     assert status == 1
     assert "plan.add.xml" in text.replace(" ", "")
