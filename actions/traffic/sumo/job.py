@@ -115,11 +115,13 @@ def prove_file(
         tags = {element.tag for _, element in ET.iterparse(plan)}
     except (ET.ParseError, OSError) as error:
         raise NetworkError(
-            f"{plan}：不是完整的 XML 文件（{error}）。", f"{plan}: is no complete XML file ({error}); export it again"
+            f"{plan}：不是完整的 XML 文件（{error}）。",
+            f"{plan}: is no complete XML file ({error}); export it again",
         ) from None
     if "tlLogic" not in tags:
         raise NetworkError(
-            f"{plan}：没有信号方案（tlLogic）。", f"{plan}: holds no signal plan (tlLogic); name the plan's file"
+            f"{plan}：没有信号方案（tlLogic）。",
+            f"{plan}: holds no signal plan (tlLogic); name the plan's file",
         )
     net = read_net(scenario.net, scenario.additional)
     found = {tls: staged(net, program) for tls, program in net.programs.items()}
