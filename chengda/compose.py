@@ -76,6 +76,11 @@ def nlu_registry(settings: Settings) -> ModelRegistry:
     return ModelRegistry(nlu_models_dir(settings))
 
 
+def staff_examples_dir(settings: Settings) -> Path:
+    """Return the folder of the utterances that staff added; training reads it beside the shipped ones."""
+    return settings.data / "nlu" / "examples"
+
+
 def nlu_is_current(settings: Settings) -> bool:
     """Whether the shipped data were trained already, or staff put a model of their own in place."""
     registry = nlu_registry(settings)

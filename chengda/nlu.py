@@ -15,9 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Column, Table
 from rich.text import Text
 
-from chengda.compose import nlu_registry, nlu_sources
+from chengda.compose import nlu_registry, nlu_sources, staff_examples_dir
 from chengda.console_output import console, plain_errors
-from city.settings import SettingsError, load_settings
+from city.settings import Settings, SettingsError, load_settings
 from nlp.joint import JointModel, ModelError
 from nlp.joint_explain import Explanation
 from nlp.joint_explain import explain as explain_text
@@ -33,6 +33,9 @@ OWN_GAZETTEER = ROOT / "bot" / "data" / "gazetteer" / "city.csv"
 
 @contextmanager
 def _bar(title: str) -> Iterator[Callable[[float, str], None]]:
+    if not console.is_terminal:
+        yield _lines(title)
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(
         *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True
@@ -43,6 +46,19 @@ def _bar(title: str) -> Iterator[Callable[[float, str], None]]:
             bar.update(task, completed=share, description=f"{title} · {message}")
 
         yield report
+
+
+def _lines(title: str) -> Callable[[float, str], None]:
+    """Report progress as a line per percent, for logs and for the job that reads them."""
+    last = -1
+
+    def report(share: float, message: str) -> None:
+        nonlocal last
+        if int(100 * share) > last:
+            last = int(100 * share)
+            typer.echo(f"{last} % {title} · {message}")
+
+    return report
 
 
 def _errors() -> Any:
@@ -81,6 +97,13 @@ def train_nlu(
     gazetteer: Annotated[Path | None, typer.Option(help="CSV of the city's own names. 地名词典")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any training setting. 训练设置")] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard. 训练曲线目录")] = None,
+    promote: Annotated[
+        bool,
+        typer.Option(help="Make the new model the current one; --no-promote leaves that to you. 是否上线"),
+    ] = True,
+    result: Annotated[
+        Path | None, typer.Option(help="Write version and figures to this JSON file. 结果文件")
+    ] = None,
 ) -> None:
     """Train the language model on our data or anyone's. 训练语言理解模型。"""
     with _errors():
@@ -102,7 +125,7 @@ def train_nlu(
             # Our labels are checked by hand.
             clean_labels="off" if own else None,
         )
-        sources = data or [OWN_DATA]
+        sources = data or [OWN_DATA, *staff_examples(settings)]
         names = gazetteer or (OWN_GAZETTEER if own and OWN_GAZETTEER.is_file() else None)
         with _bar("训练 · training") as progress:
             if out is not None:
@@ -114,11 +137,23 @@ def train_nlu(
                 metadata = {"sources": nlu_sources(settings)} if own else {}
                 if continue_:
                     added = jobs.continue_in_registry(
-                        sources, registry, chosen, regression=regression, force=force, progress=progress
+                        sources,
+                        registry,
+                        chosen,
+                        regression=regression,
+                        force=force,
+                        promote=promote,
+                        progress=progress,
                     )
                 else:
                     added = jobs.train_into_registry(
-                        sources, registry, chosen, gazetteer=names, metadata=metadata, progress=progress
+                        sources,
+                        registry,
+                        chosen,
+                        gazetteer=names,
+                        metadata=metadata,
+                        promote=promote,
+                        progress=progress,
                     )
                 trained = added.trained
         for note in trained.notes:
@@ -130,6 +165,15 @@ def train_nlu(
             f"held-out accuracy {measured['dev_accuracy']:.1%} · ECE {measured['dev_ece']:.3f} · "
             f"{measured['graph_mb']:.0f} MB {measured['precision']} · {trained.seconds:.0f} s"
         )
+        if result is not None:
+            values = {"version": trained.directory.name, "metrics": measured, "notes": list(trained.notes)}
+            result.write_text(json.dumps(values, ensure_ascii=False, indent=1), "utf-8")
+
+
+def staff_examples(settings: Settings) -> list[Path]:
+    """Return the folder of the utterances that staff added, when it holds any."""
+    folder = staff_examples_dir(settings)
+    return [folder] if any(folder.glob("*.yml")) else []
 
 
 def _model(model: Path | None) -> JointModel:
@@ -137,7 +181,12 @@ def _model(model: Path | None) -> JointModel:
 
 
 def evaluate_nlu(
-    data: Annotated[list[Path], typer.Option(help="TSV `text<TAB>intent` or Rasa NLU YAML. 测试数据")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="TSV `text<TAB>intent` or Rasa NLU YAML; the model's own held-out texts when left out. 测试数据"
+        ),
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(help="Model directory; the current one when left out. 模型目录")
     ] = None,
@@ -148,12 +197,18 @@ def evaluate_nlu(
 ) -> None:
     """Measure the language model on labelled texts. 评测语言理解模型。"""
     with _errors():
-        from training.nlu.data import load_data
+        from training.nlu.data import DataSet, load_data
         from training.nlu.evaluation import evaluate
+        from training.nlu.rehearsal import load_examples
         from training.nlu.report import write_report
 
-        texts = load_data(data)
-        result = evaluate(_model(model), texts, name=", ".join(path.name for path in data), noise=noise)
+        measured = _model(model)
+        if data:
+            texts, name = load_data(data), ", ".join(path.name for path in data)
+        else:
+            directory = model if model is not None else _registry().current()
+            texts, name = DataSet(load_examples(directory)[1]), f"{directory.name} held out"
+        result = evaluate(measured, texts, name=name, noise=noise)
         table = Table(show_header=False)
         table.add_row("准确率 accuracy", f"{result['accuracy']:.2%}")
         table.add_row("宏平均 macro-F1", f"{result['macro_f1']:.2%}")

@@ -17,6 +17,7 @@ from nlp.joint_manifest import MANIFEST, ModelError, ModelNotFoundError, fingerp
 
 _POINTER = "current.json"
 _RECORD = "version.json"
+_GATE = "gate.json"
 _PART = ".part-"
 _HISTORY = 50
 
@@ -138,10 +139,7 @@ class ModelRegistry:
         Raises:
             RegistryError: when there is no such version.
         """
-        path = self.root / version
-        if not version or Path(version).name != version or not (path / MANIFEST).is_file():
-            known = ", ".join(item.version for item in self.versions()[:5]) or "none yet"
-            raise RegistryError(f"{version}: no such model version; known: {known} (`chengda model list`)")
+        path = self._version(version)
         pointer = self._pointer()
         history = [str(item) for item in pointer.get("history", [])]
         if pointer.get("current") and pointer["current"] != version:
@@ -162,6 +160,26 @@ class ModelRegistry:
                 self._point(version, history)
                 return version
         raise RegistryError(f"{self.root}: no earlier model to go back to; see `chengda model list`")
+
+    def write_gate(self, version: str, report: Mapping[str, Any]) -> None:
+        """Keep the report of a version's comparison with another beside it; the newest one only.
+
+        Raises:
+            RegistryError: when there is no such version.
+        """
+        folder = self._version(version)
+        part = folder / f".{_GATE}.{os.getpid()}"
+        _write_json(part, report)
+        os.replace(part, folder / _GATE)
+
+    def gate(self, version: str) -> dict[str, Any] | None:
+        """Return the report of a version's last comparison, `None` when it was never compared.
+
+        Raises:
+            RegistryError: when there is no such version.
+        """
+        path = self._version(version) / _GATE
+        return _read_json(path) if path.is_file() else None
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -187,6 +205,13 @@ class ModelRegistry:
         if Path(version).name != version or not (path / _RECORD).is_file():
             raise RegistryError(f"{version}: no such model version; see `chengda model list`")
         shutil.rmtree(path)
+
+    def _version(self, version: str) -> Path:
+        path = self.root / version
+        if not version or Path(version).name != version or not (path / MANIFEST).is_file():
+            known = ", ".join(item.version for item in self.versions()[:5]) or "none yet"
+            raise RegistryError(f"{version}: no such model version; known: {known} (`chengda model list`)")
+        return path
 
     def _sweep(self) -> None:
         """Remove what a killed training left behind."""

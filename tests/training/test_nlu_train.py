@@ -12,6 +12,7 @@ from nlp.joint import JointModel, ModelNotFoundError
 from nlp.registry import ModelRegistry
 from tests.nlu_fixtures import YAML, tiny_base, tiny_settings, train_tiny
 from training.nlu import jobs
+from training.nlu.comparison import NothingToCompareError, compare_versions, unseen
 from training.nlu.errors import BaseModelError, GateRefusedError, LabelError, NluTrainingError
 from training.nlu.evaluation import evaluate
 from training.nlu.gate import compare
@@ -178,3 +179,41 @@ def test_evaluation_and_report_of_the_tiny_model(tmp_path: Path) -> None:
     assert json.loads(json_path.read_text(encoding="utf-8"))["macro_f1"] == 1.0
     html = page.read_text(encoding="utf-8")
     assert "&lt;tiny&gt;" in html and "<svg" in html and "http" not in html.replace("http-equiv", "")
+
+
+def test_a_candidate_is_compared_on_texts_neither_was_trained_with(
+    tmp_path: Path, data: Path, base: Path
+) -> None:
+    registry = ModelRegistry(tmp_path / "registry")
+    settings = tiny_settings(base, epochs=12, dev_share=0.25)
+    first = jobs.train_into_registry(data, registry, settings)
+    second = jobs.train_into_registry(data, registry, settings, promote=False)
+    assert registry.current().name == first.version
+    held = {e.text for e in load_examples(registry.current())[1]}
+    assert {e.text for e in unseen(registry.current(), registry.root / second.version)} == held
+    report = compare_versions(registry, second.version, first.version)
+    assert report["passed"] and report["reasons"] == [] and report["examples"] == len(held)
+    assert report["changes"] == [] and report["new_intents"] == []
+    registry.write_gate(second.version, report)
+    assert registry.gate(second.version) == report
+    assert registry.gate(first.version) is None
+
+
+def test_a_worse_candidate_is_refused_with_the_texts_it_loses(tmp_path: Path, data: Path, base: Path) -> None:
+    registry = ModelRegistry(tmp_path / "registry")
+    good = jobs.train_into_registry(data, registry, tiny_settings(base))
+    swapped = tmp_path / "swapped.yml"
+    swapped.write_text(
+        YAML.replace("waste", "x").replace("departures", "waste").replace("intent: x", "intent: departures"),
+        "utf-8",
+    )
+    bad = jobs.train_into_registry(swapped, registry, tiny_settings(base), promote=False)
+    report = compare_versions(registry, bad.version, good.version, data)
+    assert not report["passed"] and report["reasons"]
+    assert all(change["old"] != change["new"] for change in report["changes"])
+    strange = tmp_path / "strange.tsv"
+    strange.write_text("hello\tunheard_of\nhi there\tunheard_of\nbye\tunseen\nsee you\tunseen\n", "utf-8")
+    with pytest.raises(NothingToCompareError):
+        compare_versions(registry, bad.version, good.version, strange)
+    with pytest.raises(ModelNotFoundError, match="nowhere"):
+        compare_versions(registry, "../nowhere", good.version)

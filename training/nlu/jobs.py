@@ -80,9 +80,10 @@ def train_into_registry(
     *,
     gazetteer: Path | None = None,
     metadata: Mapping[str, Any] | None = None,
+    promote: bool = True,
     progress: Progress | None = None,
 ) -> Registered:
-    """Train afresh, add the model as a new version and promote it.
+    """Train afresh, add the model as a new version and promote it unless told not to.
 
     Raises:
         NluTrainingError: with the file and the mend; the previous model stays current.
@@ -91,8 +92,9 @@ def train_into_registry(
     with disk_errors(registry.root), registry.staging() as part:
         trained = train(examples, part, settings, gazetteer=gazetteer, progress=progress)
         version = registry.add(part, _record(trained, metadata))
-    registry.promote(version)
-    return Registered(version, replace(trained, directory=registry.root / version), None, True)
+    if promote:
+        registry.promote(version)
+    return Registered(version, replace(trained, directory=registry.root / version), None, promote)
 
 
 def continue_in_registry(
@@ -105,6 +107,7 @@ def continue_in_registry(
     intent_margin: float = 0.05,
     force: bool = False,
     metadata: Mapping[str, Any] | None = None,
+    promote: bool = True,
     progress: Progress | None = None,
 ) -> Registered:
     """Go on from the current model with new examples, rehearsing its old ones, and promote behind the gate.
@@ -119,6 +122,7 @@ def continue_in_registry(
         regression: labelled file that decides the promotion.
         margin, intent_margin: see `training.nlu.gate.compare`.
         force: promote in spite of the gate.
+        promote: `False` leaves the current model in place whatever the gate says, which then raises nothing.
         metadata, progress: as in `train_into_registry`.
 
     Raises:
@@ -151,6 +155,8 @@ def continue_in_registry(
         margin=margin,
         intent_margin=intent_margin,
     )
+    if not promote:
+        return Registered(version, trained, result, False)
     if not result.passed and not force:
         raise GateRefusedError(
             f"{version}: not promoted: {'; '.join(result.reasons)}. {current.name} stays current; mend the new "
