@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Engine
 
 from channels.limits import Rate
-from channels.protocols import ConversationObserver, TurnObserver
+from channels.protocols import ConversationObserver, ConversationOwner, TurnObserver
 
 if TYPE_CHECKING:
     from channels.base import Channel
@@ -82,6 +82,7 @@ class GatewayConfig:
         trusted_proxies: networks (CIDR) whose `X-Forwarded-For` names the citizen's address.
         channels: chat apps answering under `/channels/{name}/webhook`.
         charts: folder of pictures that replies name as `/charts/NAME`; `None` serves none.
+        owner: knows which conversations a person answers; `None` leaves them all to the bot.
         turn_observers: told of every answered turn, such as the trace recorder.
         conversation_observers: told of ratings and erasures.
         outbox: where other rooms put what is to be said later; one on `database` when left out.
@@ -106,6 +107,7 @@ class GatewayConfig:
     retries: Retries | None = None
     create_tables: bool = True
     charts: Path | None = None
+    owner: ConversationOwner | None = None
     turn_observers: Sequence[TurnObserver] = ()
     conversation_observers: Sequence[ConversationObserver] = ()
     exports: Path | None = None

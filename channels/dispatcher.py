@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from channels.config import Limits
 from channels.limits import TokenBuckets
 from channels.problem import Problem, not_found
-from channels.protocols import Brain, ConversationObserver, TurnObserver
+from channels.protocols import Brain, ConversationObserver, ConversationOwner, TurnObserver
 from channels.records import Claim, StoredMessage
 from channels.store import ConversationStore
 from city.messages import Answer, Button, Message, Reply, Trace
@@ -89,7 +89,8 @@ class Dispatcher:
         brain: answers.
         store: keeps messages and answers.
         limits: see `Limits`.
-        turn_observers: told of every answered turn.
+        owner: asked before the brain whether a person owns the conversation; the brain is then left out.
+        turn_observers: told of every turn that the brain answered.
         conversation_observers: told of ratings, and before a conversation is erased from the store.
     """
 
@@ -99,12 +100,14 @@ class Dispatcher:
         store: ConversationStore,
         limits: Limits | None = None,
         *,
+        owner: ConversationOwner | None = None,
         turn_observers: Sequence[TurnObserver] = (),
         conversation_observers: Sequence[ConversationObserver] = (),
     ) -> None:
         self.brain = brain
         self.store = store
         self.limits = limits or Limits()
+        self.owner = owner
         self.turn_observers = tuple(turn_observers)
         self.conversation_observers = tuple(conversation_observers)
         self._lanes: dict[str, _Lane] = {}
@@ -239,11 +242,16 @@ class Dispatcher:
         message = turn.message
         language = message.language or "zh"
         replies: tuple[Reply, ...] = (apology(message.text),)
+        owned = await self._owned(message)
+        if owned is not None:
+            await self._keep(message, language, owned)
+            return replace(turn.stored, language=language, replies=owned)
         trace = Trace(message.conversation_id, message.message_id)
         started = time.perf_counter()
         try:
             answer = await asyncio.wait_for(self.brain.respond(message), self.limits.message_timeout_s)
-            language, replies, trace = answer.language, tuple(answer.replies), answer.trace
+            language, trace = answer.language, answer.trace
+            replies = await self._completed(message, answer)
         except asyncio.TimeoutError:
             trace.steps.append({"step": "turn", "error": "TimeoutError"})
             logger.error(
@@ -255,13 +263,38 @@ class Dispatcher:
             trace.steps.append({"step": "turn", "error": type(error).__name__})
             logger.exception("conversation %s: the brain failed", message.conversation_id)
         trace.steps.append({"step": "answered", "ms": round((time.perf_counter() - started) * 1000, 3)})
+        await self._keep(message, language, replies)
+        self._tell(message, Answer(message.message_id, language, replies, trace))
+        return replace(turn.stored, language=language, replies=replies)
+
+    async def _keep(self, message: Message, language: str, replies: tuple[Reply, ...]) -> None:
         try:
             await self.store.save_answer(message.conversation_id, message.message_id, language, replies)
         except Exception:
             # The citizen still gets the answer; a repeated delivery would be answered anew.
             logger.exception("conversation %s: the answer was not stored", message.conversation_id)
-        self._tell(message, Answer(message.message_id, language, replies, trace))
-        return replace(turn.stored, language=language, replies=replies)
+
+    async def _owned(self, message: Message) -> tuple[Reply, ...] | None:
+        """Return what is said while a person owns the conversation, `None` when the brain answers."""
+        if self.owner is None:
+            return None
+        try:
+            return await asyncio.wait_for(self.owner.take(message), self.limits.message_timeout_s)
+        except Exception:
+            # An answer from the bot is better than silence when nobody can tell whose turn it is.
+            logger.exception("conversation %s: its owner is not known", message.conversation_id)
+            return None
+
+    async def _completed(self, message: Message, answer: Answer) -> tuple[Reply, ...]:
+        """Return the brain's replies with what the owner adds to them."""
+        if self.owner is None:
+            return tuple(answer.replies)
+        try:
+            added = self.owner.answered(message, answer)
+            return tuple(await asyncio.wait_for(added, self.limits.message_timeout_s))
+        except Exception:
+            logger.exception("conversation %s: nothing is added to its answer", message.conversation_id)
+            return tuple(answer.replies)
 
     def _tell(self, message: Message, answer: Answer) -> None:
         for observer in self.turn_observers:

@@ -88,6 +88,7 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         brain,
         store,
         limits,
+        owner=config.owner,
         turn_observers=config.turn_observers,
         conversation_observers=config.conversation_observers,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from city.messages import Answer, Message
+from city.messages import Answer, Message, Reply
 
 
 class Brain(Protocol):
@@ -21,6 +21,18 @@ class Brain(Protocol):
 
     def ready(self) -> Mapping[str, bool]:
         """Return each part that must be loaded before answering (`models`, `index`, …) and whether it is."""
+        ...
+
+
+class ConversationOwner(Protocol):
+    """Knows when a person, not the bot, answers a conversation, and what must be said beside the bot's answer."""
+
+    async def take(self, message: Message) -> tuple[Reply, ...] | None:
+        """Return `None` when the bot answers; else all that is said now, often nothing, and the bot keeps quiet."""
+        ...
+
+    async def answered(self, message: Message, answer: Answer) -> Sequence[Reply]:
+        """Return the replies to give: the bot's own, with what comes before and after them."""
         ...
 
 
