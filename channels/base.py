@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from channels.fitting.shape import PLAIN, Shape
 from city.messages import Reply
 
 
@@ -51,7 +52,8 @@ class Inbound:
 
     `sender_id` is the platform's stable name for the person (or the chat); `message_id` the platform's id of
     the message, the same again when it delivers the message twice. `context` is what `send` needs later:
-    a reply token, a chat id.
+    a reply token, a chat id; it must be JSON. `unreadable` marks a picture or a recording that nobody here
+    can read: the citizen is asked for text.
     """
 
     sender_id: str
@@ -60,6 +62,7 @@ class Inbound:
     language: str | None = None
     role: str = "citizen"
     context: Mapping[str, Any] = field(default_factory=dict)
+    unreadable: bool = False
 
 
 async def _forget_progress(_parts: int) -> None:
@@ -101,7 +104,13 @@ class Channel(ABC):
     The gateway acknowledges a delivery at once and works behind it; a repeated delivery is answered once.
     """
 
-    name: ClassVar[str]
+    name: str
+
+    # What the platform can show; replies are fitted to it.
+    shape: Shape = PLAIN
+
+    # Whether words such as STOP end all messages to a person (SMS).
+    opt_out: ClassVar[bool] = False
 
     # A platform that takes the answer in its HTTP response (WeChat: 5 s) sets how long to wait for it.
     reply_window_s: ClassVar[float] = 0.0
@@ -131,8 +140,23 @@ class Channel(ABC):
         """Return the response to a delivery that is being worked on."""
         return Acknowledgement()
 
-    def reply_inline(self, inbound: Inbound, replies: Sequence[Reply]) -> Acknowledgement | None:
+    def reply_inline(self, outgoing: Outgoing) -> Acknowledgement | None:
         """Return a response that carries the answer itself, or `None` to use `send`."""
+        return None
+
+    async def typing(self, inbound: Inbound) -> None:
+        """Show that an answer is being written, where the platform can; a failure is nobody's loss."""
+        return
+
+    async def receive(self, deliver: Callable[[Sequence[Inbound]], Awaitable[None]]) -> None:
+        """Fetch messages for as long as the gateway runs, on a platform that does not call us (e-mail).
+
+        `deliver` returns when the messages are durable.
+        """
+        return
+
+    def sample(self, text: str) -> Delivery | None:
+        """Return a delivery of `text`, signed as the platform would; `None` when it does not call us."""
         return None
 
     async def start(self) -> None:

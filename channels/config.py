@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from channels.protocols import ConversationObserver, ConversationOwner, TurnObse
 if TYPE_CHECKING:
     from channels.base import Channel
     from channels.courier import Retries
+    from channels.queue.base import InboundQueue
+    from channels.switches import ChannelSwitches
     from city.outbox import Outbox
 
 
@@ -86,6 +88,9 @@ class GatewayConfig:
         turn_observers: told of every answered turn, such as the trace recorder.
         conversation_observers: told of ratings and erasures.
         outbox: where other rooms put what is to be said later; one on `database` when left out.
+        inbox: the queue of accepted deliveries; one on `database` when left out.
+        switches: which channels are on; kept in `database` when left out.
+        roles: staff role by (channel name, sender id); everyone else is a citizen.
         retries: back-off of the sends to chat apps; `None` takes the usual one.
         exports: folder of files that replies name as `/exports/NAME`; `None` serves none.
         create_tables: create missing tables at start; leave off where migrations do it.
@@ -104,6 +109,9 @@ class GatewayConfig:
     trusted_proxies: Sequence[str] = ()
     channels: Sequence[Channel] = ()
     outbox: Outbox | None = None
+    inbox: InboundQueue | None = None
+    switches: ChannelSwitches | None = None
+    roles: Mapping[tuple[str, str], str] = field(default_factory=dict)
     retries: Retries | None = None
     create_tables: bool = True
     charts: Path | None = None

@@ -14,9 +14,13 @@ from channels.base import Channel
 from channels.config import Bilingual, GatewayConfig, Limits, PhoneNumber
 from channels.courier import Courier
 from channels.dispatcher import Dispatcher
+from channels.identities import Identities
+from channels.intake import Intake
 from channels.limits import Rate, TokenBuckets
 from channels.protocols import Brain
+from channels.queue.sql import SqlQueue
 from channels.store import ConversationStore
+from channels.switches import SqlSwitches
 from channels.web import api, pages
 from channels.web.keys import CONFIG, DISPATCHER, NEW_CONVERSATIONS, STORE
 from channels.web.security import caller_address, cross_origin, problems, security_headers
@@ -95,8 +99,12 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     outbox = config.outbox or Outbox(store.engine)
     channels = _by_name(config)
     sockets = Sockets(limits.sockets, limits.sockets_per_address)
-    courier = Courier(outbox, store, channels, sockets.push, retries=config.retries)
-    gate = WebhookGate(channels, dispatcher, store, outbox, limits)
+    switches = config.switches or SqlSwitches(store.engine)
+    courier = Courier(outbox, store, channels, sockets.push, enabled=switches.enabled, retries=config.retries)
+    inbox = config.inbox or SqlQueue(store.engine, store.owner, store.pool)
+    identities = Identities(store, config.roles)
+    intake = Intake(inbox, dispatcher, store, outbox, channels, identities, limits)
+    gate = WebhookGate(channels, intake, switches.enabled)
 
     async def erased(conversation_id: str) -> None:
         await store.in_thread(outbox.erase, conversation_id)
@@ -120,6 +128,7 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         set_outbox(outbox)
         await gate.start()
         await courier.start()
+        await intake.start()
         yield
         with contextlib.suppress(OutboxNotConfiguredError):
             if get_outbox() is outbox:
@@ -127,8 +136,9 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         await store.close()
 
     async def drain(_app: web.Application) -> None:
-        await dispatcher.close()
         await gate.drain()
+        await dispatcher.close()
+        await intake.stop(limits.drain_s)
         await courier.stop(limits.drain_s)
         await gate.stop()
         await sockets.close_all()

@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from channels.records import Access, Address, Claim, Conversation, StoredMessage
-from channels.tables import addresses, conversations, feedback, messages, metadata
+from channels.tables import addresses, conversations, feedback, link_codes, links, messages, metadata
 from city.messages import Reply
 
 T = TypeVar("T")
@@ -109,6 +109,11 @@ class ConversationStore:
         if self._owns_engine:
             self.engine.dispose()
 
+    @property
+    def pool(self) -> ThreadPoolExecutor:
+        """The threads that database work runs in; on SQLite one, so that its writers never meet."""
+        return self._pool
+
     async def ping(self) -> bool:
         """Return whether the database answers."""
         if not self.is_open:
@@ -183,6 +188,10 @@ class ConversationStore:
         }
         query = update(messages).where(_is_message(conversation_id, message_id)).values(values)
         await self._run(lambda connection: connection.execute(query))
+
+    async def in_transaction(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run `work(connection, …)` in one transaction in the store's threads."""
+        return await self._run(work, *args, **kwargs)
 
     async def in_thread(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run synchronous database work in the store's threads: SQLite's writers then never meet."""
@@ -416,6 +425,7 @@ def _erase(connection: Connection, conversation_id: str, is_sqlite: bool) -> Non
     if is_sqlite:
         connection.execute(text("PRAGMA secure_delete=ON"))
     connection.execute(delete(feedback).where(feedback.c.conversation_id == conversation_id))
-    connection.execute(delete(addresses).where(addresses.c.conversation_id == conversation_id))
+    for table in (addresses, links, link_codes):
+        connection.execute(delete(table).where(table.c.conversation_id == conversation_id))
     connection.execute(delete(messages).where(messages.c.conversation_id == conversation_id))
     connection.execute(delete(conversations).where(conversations.c.id == conversation_id))

@@ -1,80 +1,88 @@
-"""Deliveries from chat apps: `/channels/{name}/webhook`, acknowledged at once and worked behind."""
+"""Deliveries from chat apps: `/channels/{name}/webhook`, acknowledged once they are durable."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
-from datetime import datetime, timezone
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from aiohttp import web
 
 from channels.base import Acknowledgement, Channel, Delivery, Inbound, ParseError, VerificationError
-from channels.config import Limits
-from channels.dispatcher import Dispatcher, DuplicateInFlight, Turn
+from channels.intake import Intake
 from channels.problem import Problem
-from channels.records import Address, StoredMessage
-from channels.store import ConversationStore
-from channels.text import clean_text
-from city.messages import Message, Reply
-from city.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
-_TOO_LONG = (
-    "您的消息太长（上限 {limit} 字），请缩短或分次发送。\n"
-    "Your message is too long (limit {limit} characters); please shorten it or send it in parts."
-)
+_RECEIVE_AGAIN_S = 5.0
+_OFF_RETRY_S = 60.0
 
 
 class WebhookGate:
-    """Leads deliveries through verify → parse → dispatcher → send.
+    """Leads deliveries through verify → challenge → parse → the durable queue.
 
     Args:
-        channels: the registered channels; each name may occur once.
-        dispatcher: answers the messages.
-        store: finds the sender's conversation.
-        outbox: takes the answers, for the courier to send.
-        limits: `text_chars` bounds one message.
+        channels: the registered channels by name.
+        intake: keeps and answers the messages.
+        enabled: whether a channel is switched on now.
     """
 
     def __init__(
         self,
         channels: Mapping[str, Channel],
-        dispatcher: Dispatcher,
-        store: ConversationStore,
-        outbox: Outbox,
-        limits: Limits,
+        intake: Intake,
+        enabled: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self._channels = channels
-        self._dispatcher = dispatcher
-        self._store = store
-        self._outbox = outbox
-        self._limits = limits
-        # The last send of each conversation; the next one waits for it, so that answers arrive in order.
-        self._tails: dict[str, asyncio.Task[None]] = {}
+        self._intake = intake
+        self._enabled = enabled
+        self._receivers: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start every channel."""
+        """Start every channel, and fetch from those that do not call us."""
         for channel in self._channels.values():
             await channel.start()
+            self._receivers.append(asyncio.create_task(self._receive(channel)))
 
     async def drain(self) -> None:
-        """Let the answers that are ready reach the outbox."""
-        if self._tails:
-            await asyncio.wait(list(self._tails.values()), timeout=self._limits.drain_s)
+        """Fetch no more."""
+        for task in self._receivers:
+            while not task.done():
+                # Again until it holds: in Python 3.10 `wait_for` may swallow one cancellation.
+                task.cancel()
+                await asyncio.wait([task], timeout=0.1)
 
     async def stop(self) -> None:
         """Stop every channel."""
         for channel in self._channels.values():
-            await channel.stop()
+            with contextlib.suppress(Exception):
+                await channel.stop()
 
-    async def webhook(self, request: web.Request) -> web.Response:
-        """Serve one delivery; a bad signature gives 403, a malformed body 400."""
+    async def _receive(self, channel: Channel) -> None:
+        while True:
+            try:
+                if self._enabled(channel.name):
+                    await channel.receive(partial(self._intake.accept, channel))
+                    if type(channel).receive is Channel.receive:
+                        return
+            except Exception as error:
+                logger.warning("channel %s: nothing can be fetched: %s", channel.name, error)
+            await asyncio.sleep(_RECEIVE_AGAIN_S)
+
+    async def webhook(self, request: web.Request) -> web.StreamResponse:
+        """Serve one delivery; a bad signature gives 403, a malformed body 400, a switched-off channel 503."""
         channel = self._channels.get(request.match_info["name"])
         if channel is None:
             raise Problem("not-found", "未启用此渠道。", "This channel is not enabled; name it in city.yml.")
+        if not self._enabled(channel.name):
+            raise Problem(
+                "overloaded",
+                "此渠道已暂停服务。",
+                "This channel is switched off at present.",
+                retry_after_s=_OFF_RETRY_S,
+            )
         delivery = Delivery(
             method=request.method,
             headers={name.lower(): value for name, value in request.headers.items()},
@@ -92,98 +100,31 @@ class WebhookGate:
             raise Problem("forbidden", "签名校验失败。", "The signature is not valid.") from error
         except ParseError as error:
             raise Problem("bad-request", f"无法解析：{error}", f"Cannot be read: {error}.") from error
-        return _response(await self._accept(channel, delivery, inbound))
+        return await self._accept(request, channel, delivery, inbound)
 
     async def _accept(
-        self, channel: Channel, delivery: Delivery, inbound: Sequence[Inbound]
-    ) -> Acknowledgement:
-        waiting: list[tuple[Inbound, Turn]] = []
-        for message in inbound:
-            turn = await self._submit(channel, message)
-            if turn is not None:
-                waiting.append((message, turn))
-        if channel.reply_window_s and len(waiting) == 1:
-            message, turn = waiting[0]
-            await asyncio.wait([turn.result], timeout=channel.reply_window_s)
-            if turn.result.done() and turn.result.exception() is None:
-                inline = channel.reply_inline(message, turn.result.result().replies or ())
-                if inline is not None:
-                    return inline
-        for message, turn in waiting:
-            self._spawn(turn.message.conversation_id, self._deliver(channel, message, turn))
-        return channel.acknowledge(delivery)
-
-    async def _submit(self, channel: Channel, inbound: Inbound) -> Turn | None:
-        text = clean_text(inbound.text)
-        if not text:
-            return None
-        conversation_id = await self._store.for_sender(channel.name, inbound.sender_id)
-        address = Address(channel.name, inbound.sender_id, inbound.context, inbound.language)
-        await self._store.set_address(conversation_id, address)
-        if len(text) > self._limits.text_chars:
-            refusal = Reply(_TOO_LONG.format(limit=self._limits.text_chars), "error")
-            refused = StoredMessage(inbound.message_id, text, None, (refusal,), datetime.now(timezone.utc))
-            self._spawn(conversation_id, self._send(conversation_id, channel, inbound, refused))
-            return None
-        message = Message(
-            conversation_id,
-            inbound.message_id,
-            text,
-            channel=channel.name,
-            role=inbound.role,
-            language=inbound.language,
-            metadata=inbound.context,
-        )
+        self, request: web.Request, channel: Channel, delivery: Delivery, inbound: Sequence[Inbound]
+    ) -> web.StreamResponse:
+        if not channel.reply_window_s or len(inbound) != 1:
+            await self._intake.accept(channel, inbound)
+            return _response(channel.acknowledge(delivery))
+        message = inbound[0]
+        waiter = self._intake.expect(channel, message)
+        arrived = False
         try:
-            turn = await self._dispatcher.submit(message)
-        except DuplicateInFlight:
-            return None
-        # Done already means that an earlier delivery was answered, and sent by whoever answered it.
-        return None if turn.result.done() else turn
-
-    def _spawn(self, conversation_id: str, work: Coroutine[Any, Any, None]) -> None:
-        before = self._tails.get(conversation_id)
-
-        async def after() -> None:
-            if before is not None:
-                await asyncio.wait([before])
-            await work
-
-        task = asyncio.create_task(after())
-        self._tails[conversation_id] = task
-        task.add_done_callback(lambda done: self._forget(conversation_id, done))
-
-    def _forget(self, conversation_id: str, task: asyncio.Task[None]) -> None:
-        if self._tails.get(conversation_id) is task:
-            del self._tails[conversation_id]
-
-    async def _deliver(self, channel: Channel, inbound: Inbound, turn: Turn) -> None:
-        try:
-            stored = await asyncio.shield(turn.result)
-        except Problem as problem:
-            logger.warning("channel %s: message not answered: %s", channel.name, problem.kind.name)
-            return
-        await self._send(turn.message.conversation_id, channel, inbound, stored)
-
-    async def _send(
-        self, conversation_id: str, channel: Channel, inbound: Inbound, stored: StoredMessage
-    ) -> None:
-        if not stored.replies:
-            return
-        context = {
-            "message_id": stored.message_id,
-            "platform_id": inbound.message_id,
-            "language": stored.language or inbound.language,
-            "address": {
-                "channel": channel.name,
-                "sender_id": inbound.sender_id,
-                "context": dict(inbound.context),
-            },
-        }
-        key = f"answer:{conversation_id}:{stored.message_id}"
-        await self._store.in_thread(
-            self._outbox.put, conversation_id, stored.replies, key=key, context=context
-        )
+            await self._intake.accept(channel, inbound)
+            await asyncio.wait([waiter.answer], timeout=channel.reply_window_s)
+            if not waiter.answer.done():
+                return _response(channel.acknowledge(delivery))
+            inline = channel.reply_inline(waiter.answer.result())
+            response = _response(inline or channel.acknowledge(delivery))
+            # Written here, because only what has left may be struck from the queue.
+            await response.prepare(request)
+            await response.write_eof()
+            arrived = inline is not None
+            return response
+        finally:
+            self._intake.give_up(channel, message, waiter, arrived=arrived)
 
 
 def _response(acknowledgement: Acknowledgement) -> web.Response:

@@ -13,7 +13,6 @@ import pytest
 from channels.base import Acknowledgement, Channel, Delivery, Inbound, Outgoing, ParseError, VerificationError
 from channels.courier import Retries
 from channels.gateway import create_app
-from city.messages import Reply
 
 
 class Pigeon(Channel):
@@ -61,8 +60,8 @@ class InlinePigeon(Pigeon):
     name = "inline"
     reply_window_s: ClassVar[float] = 0.1
 
-    def reply_inline(self, inbound: Inbound, replies: Sequence[Reply]) -> Acknowledgement | None:
-        return Acknowledgement("".join(reply.text for reply in replies))
+    def reply_inline(self, outgoing: Outgoing) -> Acknowledgement | None:
+        return Acknowledgement("".join(reply.text for reply in outgoing.replies))
 
 
 @pytest.fixture

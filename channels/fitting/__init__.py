@@ -1,0 +1,1 @@
+"""Fits replies to what a platform can show: length, choices, citations, pictures, Markdown dialect."""

@@ -1,0 +1,214 @@
+"""The inbound queue in the gateway's own database: SQLite by default, PostgreSQL for replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import delete, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.exc import SQLAlchemyError
+
+from channels.base import Inbound
+from channels.queue.base import KEPT_DAYS, Entry, InboundQueue, QueueError, from_json, short_id, to_json
+from channels.tables import inbox
+from city.outbox import utc_now
+
+T = TypeVar("T")
+
+_LEASE_S = 60.0
+_RENEW_S = 20.0
+_PRUNE_EVERY_S = 3600.0
+# Serialises the takers of several processes on PostgreSQL, so that two never split one sender's messages.
+_TAKER_LOCK = 7_305_811
+
+
+class SqlQueue(InboundQueue):
+    """A table of messages.
+
+    What arrives while a transaction runs is written together in the next one, so a flood costs few commits.
+
+    Args:
+        engine: the database; the table must exist when the queue opens.
+        owner: name of this process.
+        pool: the threads that the gateway's other writes run in; SQLite's writers then never meet.
+    """
+
+    def __init__(self, engine: Engine, owner: str, pool: ThreadPoolExecutor | None = None) -> None:
+        self._engine = engine
+        self._owner = owner
+        self._pool = pool
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._insert: Any = sqlite_insert if self._is_sqlite else postgresql_insert
+        self._arrived = asyncio.Event()
+        self._rows: list[dict[str, Any]] = []
+        self._written: asyncio.Future[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._renewed = self._pruned = time.monotonic()
+
+    async def open(self) -> None:
+        """Take over what a process that ended left in the middle (SQLite serves one gateway)."""
+        try:
+            if self._is_sqlite:
+                await self._run(_release, None)
+        except SQLAlchemyError as error:
+            raise QueueError(f"the inbound queue's table cannot be used: {error}") from error
+
+    async def close(self) -> None:
+        """Write what is waiting to be written and give back the leases."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+        await self._run(_release, self._owner)
+
+    async def put(self, channel: str, messages: Sequence[Inbound]) -> None:
+        """Keep messages, together with what others put at the same moment."""
+        if not messages:
+            return
+        now = utc_now()
+        self._rows.extend(
+            {
+                "channel": channel,
+                "message_id": short_id(message.message_id),
+                "sender_id": message.sender_id,
+                "body": to_json(message),
+                "state": "waiting",
+                "error": "",
+                "created_at": now,
+            }
+            for message in messages
+        )
+        if self._written is None:
+            self._written = asyncio.get_running_loop().create_future()
+        written = self._written
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        await asyncio.shield(written)
+
+    async def _write(self) -> None:
+        try:
+            while self._written is not None:
+                rows, written = self._rows, self._written
+                self._rows, self._written = [], None
+                try:
+                    await self._run(self._insert_all, rows)
+                except Exception as error:
+                    written.set_exception(error)
+                    # Read here, so that a delivery whose sender hung up leaves no "never retrieved".
+                    written.exception()
+                else:
+                    written.set_result(None)
+                    self._arrived.set()
+        finally:
+            self._writer = None
+
+    def _insert_all(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
+        connection.execute(self._insert(inbox).on_conflict_do_nothing(), rows)
+
+    async def take(self, limit: int, wait_s: float) -> Sequence[Entry]:
+        """Return what waits and no other process works on."""
+        self._arrived.clear()
+        await self._keep_house()
+        rows = await self._run(self._lease, limit)
+        if not rows:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), wait_s)
+        return [_entry(row) for row in rows]
+
+    def _lease(self, connection: Connection, limit: int) -> list[Row]:
+        if not self._is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _TAKER_LOCK})
+        now = utc_now()
+        other = inbox.alias("other")
+        # A sender whose earlier message is with another process waits for that one.
+        elsewhere = (
+            select(other.c.seq)
+            .where(other.c.channel == inbox.c.channel)
+            .where(other.c.sender_id == inbox.c.sender_id)
+            .where(other.c.state == "waiting")
+            .where(other.c.seq < inbox.c.seq)
+            .where(other.c.lease_owner != self._owner)
+            .where(other.c.lease_until >= now)
+            .exists()
+        )
+        free = or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < now)
+        query = select(inbox).where(inbox.c.state == "waiting", free)
+        if not self._is_sqlite:
+            query = query.where(~elsewhere)
+        rows = connection.execute(query.order_by(inbox.c.seq).limit(limit)).all()
+        if rows:
+            lease = {"lease_owner": self._owner, "lease_until": now + timedelta(seconds=_LEASE_S)}
+            chosen = inbox.c.seq.in_([row.seq for row in rows])
+            connection.execute(update(inbox).where(chosen).values(lease))
+        return rows
+
+    async def _keep_house(self) -> None:
+        now = time.monotonic()
+        if now - self._renewed > _RENEW_S:
+            self._renewed = now
+            await self._run(_renew, self._owner)
+        if now - self._pruned > _PRUNE_EVERY_S:
+            self._pruned = now
+            await self._run(_prune)
+
+    async def done(self, entry: Entry) -> None:
+        """Forget what was said; the id stays for a week, so that a repeated delivery is known."""
+        await self._run(_close, entry.handle, "done", {}, "")
+
+    async def dead(self, entry: Entry, error: str) -> None:
+        """Put a message aside."""
+        await self._run(_close, entry.handle, "dead", to_json(entry.inbound), error[:2000])
+
+    async def dead_letters(self, limit: int = 200) -> Sequence[Entry]:
+        """Return what was put aside, newest first."""
+        query = select(inbox).where(inbox.c.state == "dead").order_by(inbox.c.seq.desc()).limit(limit)
+        rows = await self._run(lambda connection: connection.execute(query).all())
+        return [_entry(row) for row in rows]
+
+    async def retry(self) -> int:
+        """Let everything that was put aside wait again."""
+        query = update(inbox).where(inbox.c.state == "dead").values(state="waiting", lease_until=None)
+        count = await self._run(lambda connection: int(connection.execute(query).rowcount))
+        self._arrived.set()
+        return count
+
+    async def _run(self, work: Callable[..., T], *args: Any) -> T:
+        def transaction() -> T:
+            with self._engine.execution_options(writes=True).begin() as connection:
+                return work(connection, *args)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(transaction))
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(row.seq, row.channel, from_json(row.body), row.error)
+
+
+def _close(connection: Connection, seq: int, state: str, body: dict[str, Any], error: str) -> None:
+    values = {"state": state, "body": body, "error": error, "lease_owner": None, "lease_until": None}
+    connection.execute(update(inbox).where(inbox.c.seq == seq).values(values))
+
+
+def _release(connection: Connection, owner: str | None) -> None:
+    query = update(inbox).where(inbox.c.lease_until.is_not(None))
+    if owner is not None:
+        query = query.where(inbox.c.lease_owner == owner)
+    connection.execute(query.values(lease_owner=None, lease_until=None))
+
+
+def _renew(connection: Connection, owner: str) -> None:
+    mine = (inbox.c.lease_owner == owner) & (inbox.c.state == "waiting")
+    until = utc_now() + timedelta(seconds=_LEASE_S)
+    connection.execute(update(inbox).where(mine).values(lease_until=until))
+
+
+def _prune(connection: Connection) -> None:
+    old = utc_now() - timedelta(days=KEPT_DAYS)
+    connection.execute(delete(inbox).where(inbox.c.state == "done", inbox.c.created_at < old))
