@@ -1,0 +1,252 @@
+"""Rasa actions of the requests module: the form, its validation and questions, filing, status."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+from rasa_sdk import Action, Tracker
+from rasa_sdk.events import ActionExecuted, ActiveLoop, FollowupAction, SessionStarted, SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions.answers.actions import answer as answer_from_knowledge
+from actions.general.replies import emergency_reply
+from actions.requests import cues, get_service, ongoing, wording
+from actions.requests.draft import CATEGORY, CONFIRMATION, CONTACT, DETAILS, DUPLICATE, PLACE, SLOTS, Draft
+from actions.requests.errors import RequestsError
+from actions.requests.form import Form, Outcome, Turn
+from actions.requests.records import NewRequest
+from actions.sdk import language_of, say
+from city.messages import Button, Reply
+from city.settings import current_settings
+
+FORM = "request_form"
+DRAFT_SLOT = "request_form_state"
+Events = list[dict[str, Any]]
+
+
+def turn_of(tracker: Tracker) -> Turn:
+    """Return the latest message as the form sees it."""
+    latest = tracker.latest_message
+    metadata: dict[str, Any] = latest.get("metadata") or {}
+    intent: dict[str, Any] = latest.get("intent") or {}
+    where = metadata.get("location") or {}
+    return Turn(
+        text=str(latest.get("text") or ""),
+        intent=str(intent.get("name") or ""),
+        language=language_of(tracker),
+        message_id=str(metadata.get("message_id") or latest.get("message_id") or ""),
+        conversation_id=tracker.sender_id,
+        requested=tracker.get_slot("requested_slot"),
+        confidence=float(intent.get("confidence") or 0.0),
+        location=(float(where["lat"]), float(where["lon"])) if where else None,
+        has_photos=bool(metadata.get("attachments")),
+        entities=latest.get("entities") or (),
+    )
+
+
+def _draft(tracker: Tracker) -> Draft | None:
+    return Draft.from_dict(tracker.get_slot(DRAFT_SLOT))
+
+
+def _slots(draft: Draft) -> Events:
+    values = [SlotSet(DRAFT_SLOT, draft.to_dict())]
+    return values + [SlotSet(name, value) for name, value in draft.slots().items()]
+
+
+def _cleared() -> Events:
+    return [SlotSet(name, None) for name in (DRAFT_SLOT, *SLOTS)]
+
+
+def _say_outcome(dispatcher: CollectingDispatcher, outcome: Outcome, language: str) -> None:
+    if outcome.danger:
+        say(dispatcher, emergency_reply(current_settings().emergency, outcome.danger, language))
+    if outcome.notes:
+        say(dispatcher, Reply("\n\n".join(dict.fromkeys(outcome.notes)), "requests"))
+
+
+class ActionBeginRequest(Action):
+    """Opens the form for a report, complaint, suggestion or praise; a question how to is answered instead."""
+
+    def name(self) -> str:
+        return "action_begin_request"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
+        turn = turn_of(tracker)
+        if cues.asks_how(turn.text):
+            events = await answer_from_knowledge(dispatcher, tracker, follow_up=False)
+            _offer_filing(dispatcher, turn.language)
+            return events
+        service = get_service()
+        if ongoing.is_about_request(turn.text):
+            asker = ongoing.Asker(turn.conversation_id, turn.language)
+            reply = await asyncio.to_thread(ongoing.add_to_latest, service, asker, turn.text)
+            if reply is not None:
+                say(dispatcher, reply)
+                return [SlotSet("last_topic", "requests")]
+        draft, outcome = await asyncio.to_thread(Form(service).begin, turn)
+        _say_outcome(dispatcher, outcome, turn.language)
+        return [*_cleared(), *_slots(draft), SlotSet("last_topic", "requests"), FollowupAction(FORM)]
+
+
+def _offer_filing(dispatcher: CollectingDispatcher, language: str) -> None:
+    if language == "zh":
+        reply = Reply("也可以直接在这里上报。", "requests", buttons=[Button("现在上报", "我要上报一个问题")])
+    else:
+        reply = Reply("You can also report it right here.", "requests", buttons=[Button("Report now", "I want to report a problem")])
+    say(dispatcher, reply)
+
+
+class ValidateRequestForm(Action):
+    """Lets the latest message fill, correct or cancel the form; without events the form leaves it to others."""
+
+    def name(self) -> str:
+        return f"validate_{FORM}"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
+        draft, turn = _draft(tracker), turn_of(tracker)
+        if draft is None:
+            return [SlotSet("requested_slot", None)]
+        if draft.seen == turn.message_id:
+            return []
+        outcome = await asyncio.to_thread(Form(get_service()).take, draft, turn)
+        if not outcome.handled:
+            return []
+        _say_outcome(dispatcher, outcome, turn.language)
+        return _slots(draft)
+
+
+class _Ask(Action):
+    """Asks for one slot."""
+
+    slot = ""
+
+    def name(self) -> str:
+        return f"action_ask_{self.slot}"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
+        draft = _draft(tracker)
+        if draft is not None:
+            say(dispatcher, wording.ask(draft, self.slot, get_service(), language_of(tracker)))
+        return []
+
+
+class ActionAskDetails(_Ask):
+    """Asks what happened."""
+
+    slot = DETAILS
+
+
+class ActionAskCategory(_Ask):
+    """Asks what kind of thing it is."""
+
+    slot = CATEGORY
+
+
+class ActionAskPlace(_Ask):
+    """Asks where it is."""
+
+    slot = PLACE
+
+
+class ActionAskDuplicate(_Ask):
+    """Offers to follow what others reported."""
+
+    slot = DUPLICATE
+
+
+class ActionAskContact(_Ask):
+    """Asks how the citizen can be reached."""
+
+    slot = CONTACT
+
+
+class ActionAskConfirmation(_Ask):
+    """Reads everything back."""
+
+    slot = CONFIRMATION
+
+
+class ActionSubmitRequest(Action):
+    """Files what the form gathered, follows another request, or drops it."""
+
+    def name(self) -> str:
+        return "action_submit_request"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
+        draft, language = _draft(tracker), language_of(tracker)
+        if draft is None or draft.decision in (None, "cancel"):
+            await asyncio.to_thread(get_service().photos.forget, tracker.sender_id)
+            say(dispatcher, wording.cancelled(language))
+            return _cleared()
+        try:
+            reply = await asyncio.to_thread(_submit, draft, tracker, language)
+        except RequestsError as error:
+            say(dispatcher, Reply(error.text(language), "requests"))
+            draft.decision = None
+            return [*_slots(draft), FollowupAction(FORM)]
+        say(dispatcher, reply)
+        return [*_cleared(), SlotSet("last_topic", "requests")]
+
+
+def _submit(draft: Draft, tracker: Tracker, language: str) -> Reply:
+    service, decision = get_service(), str(draft.decision)
+    if decision.startswith("follow:"):
+        number = decision.removeprefix("follow:")
+        service.follow(number, tracker.sender_id, language)
+        return wording.following(number, language)
+    metadata: dict[str, Any] = tracker.latest_message.get("metadata") or {}
+    new = NewRequest(
+        key=f"{tracker.sender_id}:{draft.id}",
+        category=str(draft.category),
+        description=str(draft.description),
+        place=draft.where(),
+        contact=draft.contact or "",
+        language=language,
+        channel=str(metadata.get("channel") or "web"),
+        conversation_id=tracker.sender_id,
+        photos=draft.photos,
+        confidence=draft.confidence,
+    )
+    return wording.filed(service.file(new), service, language)
+
+
+class ActionRequestStatus(Action):
+    """Says how a request stands; takes details, ratings, withdrawals, and reopens."""
+
+    def name(self) -> str:
+        return "action_request_status"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
+        turn = turn_of(tracker)
+        asker = ongoing.Asker(turn.conversation_id, turn.language)
+        say(dispatcher, await asyncio.to_thread(ongoing.answer, get_service(), asker, turn.text))
+        return [SlotSet("last_topic", "requests")]
+
+
+class ActionSessionStart(Action):
+    """Starts a session with the slots of the one before, and with its form where one was left open."""
+
+    def name(self) -> str:
+        return "action_session_start"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
+        # What has its initial value need not be said again; the rest is carried over.
+        initial = {name: slot.get("initial_value") for name, slot in (domain.get("slots") or {}).items()}
+        events: Events = [SessionStarted()]
+        events += [SlotSet(n, v) for n, v in tracker.slots.items() if v is not None and v != initial.get(n)]
+        draft = _draft(tracker)
+        if draft is not None and draft.decision is None:
+            if _lapsed(draft):
+                events += _cleared()
+            else:
+                events.append(ActiveLoop(FORM))
+        return [*events, ActionExecuted("action_listen")]
+
+
+def _lapsed(draft: Draft) -> bool:
+    if not draft.touched:
+        return False
+    service = get_service()
+    return service.now() - datetime.fromisoformat(draft.touched) > timedelta(hours=service.section.draft_h)
