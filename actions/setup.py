@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from actions import answers, energy, traffic, transit
+from actions import answers, energy, requests, traffic, transit
 from actions.energy.service import EnergyService
 from actions.energy.settings import EnergySection
+from actions.requests.setup import load_service as load_requests
 from actions.traffic.service import TrafficService
 from actions.traffic.settings import TrafficSection
 from city.settings import Settings, load_settings, module_section
@@ -20,13 +21,18 @@ def configure(settings: Settings | None = None) -> None:
     Raises:
         SettingsError: when the settings are wrong.
         FeedError: when the timetable cannot be used.
-        TrafficError, EnergyError: when a file of those modules cannot be used.
+        TrafficError, EnergyError, RequestsError: when a file of those modules cannot be used.
+        DatabaseError: when the database of requests cannot be opened.
         KnowledgeIndexError: when the knowledge base cannot be opened.
     """
     settings = settings or load_settings()
-    answers.configure(KnowledgeService.open(settings))
+    knowledge = KnowledgeService.open(settings)
+    answers.configure(knowledge)
     transit.configure_from(settings)
     roads = module_section(settings, "traffic", TrafficSection)
     traffic.configure(TrafficService(roads, settings.path, settings.zone, settings.data) if roads else None)
     meters = module_section(settings, "energy", EnergySection)
     energy.configure(EnergyService.load(settings, meters) if meters else None)
+    requests.configure(
+        load_requests(settings, knowledge.index.encoder) if settings.requests is not None else None
+    )

@@ -201,6 +201,8 @@ class Brain:
                 "role": message.role,
                 "channel": message.channel,
                 "message_id": message.message_id,
+                # A position shared and photos sent with the message, for the actions that can use them.
+                **{k: message.metadata[k] for k in ("location", "attachments") if message.metadata.get(k)},
             },
         )
         parse = self._processor._parse_message_with_graph(user, tracker)

@@ -12,6 +12,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answers import get_service
 from actions.energy.actions import ActionEnergyFollowUp
+from actions.requests import turns as requests
 from actions.sdk import language_of, say
 from actions.traffic import actions as traffic
 from actions.transit import actions as transit
@@ -81,6 +82,10 @@ class ActionFollowUp(Action):
             events = await traffic.continued(dispatcher, tracker)
             if events is not None:
                 return events
+        if topic == "requests":
+            events = await requests.continued(dispatcher, tracker)
+            if events is not None:
+                return events
         return await answer(dispatcher, tracker, follow_up=True)
 
 
@@ -91,4 +96,6 @@ async def _continued(dispatcher: CollectingDispatcher, tracker: Tracker) -> list
         return await traffic.continued(dispatcher, tracker, only_short=True)
     if topic == "transit" and transit.is_awaited(tracker):
         return transit.answer("follow_up", dispatcher, tracker)
+    if topic == "requests":
+        return await requests.continued(dispatcher, tracker, only_clear=True)
     return None

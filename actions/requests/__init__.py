@@ -18,6 +18,11 @@ def configure(service: RequestService | None) -> None:
     _service = service
 
 
+def configured() -> bool:
+    """Return whether this city takes requests."""
+    return _service is not None
+
+
 def get_service() -> RequestService:
     """Return the configured service; raises `RequestsNotConfigured` before `configure` was called."""
     if _service is None:
@@ -25,4 +30,4 @@ def get_service() -> RequestService:
     return _service
 
 
-__all__ = ["RequestsError", "RequestsNotConfigured", "configure", "get_service"]
+__all__ = ["RequestsError", "RequestsNotConfigured", "configure", "configured", "get_service"]

@@ -12,11 +12,12 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answers.actions import answer as answer_from_knowledge
 from actions.general.replies import emergency_reply
-from actions.requests import cues, get_service, ongoing, wording
+from actions.requests import configured, cues, get_service, ongoing, wording
 from actions.requests.draft import CATEGORY, CONFIRMATION, CONTACT, DETAILS, DUPLICATE, PLACE, SLOTS, Draft
 from actions.requests.errors import RequestsError
-from actions.requests.form import Form, Outcome, Turn
+from actions.requests.form import Form, Outcome
 from actions.requests.records import NewRequest
+from actions.requests.turns import add_detail, turn_of
 from actions.sdk import language_of, say
 from city.messages import Button, Reply
 from city.settings import current_settings
@@ -24,26 +25,6 @@ from city.settings import current_settings
 FORM = "request_form"
 DRAFT_SLOT = "request_form_state"
 Events = list[dict[str, Any]]
-
-
-def turn_of(tracker: Tracker) -> Turn:
-    """Return the latest message as the form sees it."""
-    latest = tracker.latest_message
-    metadata: dict[str, Any] = latest.get("metadata") or {}
-    intent: dict[str, Any] = latest.get("intent") or {}
-    where = metadata.get("location") or {}
-    return Turn(
-        text=str(latest.get("text") or ""),
-        intent=str(intent.get("name") or ""),
-        language=language_of(tracker),
-        message_id=str(metadata.get("message_id") or latest.get("message_id") or ""),
-        conversation_id=tracker.sender_id,
-        requested=tracker.get_slot("requested_slot"),
-        confidence=float(intent.get("confidence") or 0.0),
-        location=(float(where["lat"]), float(where["lon"])) if where else None,
-        has_photos=bool(metadata.get("attachments")),
-        entities=latest.get("entities") or (),
-    )
 
 
 def _draft(tracker: Tracker) -> Draft | None:
@@ -74,17 +55,15 @@ class ActionBeginRequest(Action):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
         turn = turn_of(tracker)
+        if not configured():
+            return await answer_from_knowledge(dispatcher, tracker, follow_up=False)
         if cues.asks_how(turn.text):
             events = await answer_from_knowledge(dispatcher, tracker, follow_up=False)
             _offer_filing(dispatcher, turn.language)
             return events
         service = get_service()
-        if ongoing.is_about_request(turn.text):
-            asker = ongoing.Asker(turn.conversation_id, turn.language)
-            reply = await asyncio.to_thread(ongoing.add_to_latest, service, asker, turn.text)
-            if reply is not None:
-                say(dispatcher, reply)
-                return [SlotSet("last_topic", "requests")]
+        if await add_detail(dispatcher, turn):
+            return [SlotSet("last_topic", "requests")]
         draft, outcome = await asyncio.to_thread(Form(service).begin, turn)
         _say_outcome(dispatcher, outcome, turn.language)
         return [*_cleared(), *_slots(draft), SlotSet("last_topic", "requests"), FollowupAction(FORM)]
@@ -94,7 +73,11 @@ def _offer_filing(dispatcher: CollectingDispatcher, language: str) -> None:
     if language == "zh":
         reply = Reply("也可以直接在这里上报。", "requests", buttons=[Button("现在上报", "我要上报一个问题")])
     else:
-        reply = Reply("You can also report it right here.", "requests", buttons=[Button("Report now", "I want to report a problem")])
+        reply = Reply(
+            "You can also report it right here.",
+            "requests",
+            buttons=[Button("Report now", "I want to report a problem")],
+        )
     say(dispatcher, reply)
 
 
@@ -219,6 +202,8 @@ class ActionRequestStatus(Action):
         return "action_request_status"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
+        if not configured():
+            return await answer_from_knowledge(dispatcher, tracker, follow_up=False)
         turn = turn_of(tracker)
         asker = ongoing.Asker(turn.conversation_id, turn.language)
         say(dispatcher, await asyncio.to_thread(ongoing.answer, get_service(), asker, turn.text))

@@ -11,10 +11,11 @@ _YES = re.compile(
     _I,
 )
 _NO = re.compile(
-    r"^(?:不(?!对)|否|没有|别|no\b|nope|not\b|don'?t|n$|wrong)|^(?:不对|错了|有误|要改|修改|改一下)[。.!！]?$", _I
+    r"^(?:不(?!对)|否|没有|别|no\b|nope|not\b|don'?t|n$|wrong)|^(?:不对|错了|有误|要改|修改|改一下)[。.!！]?$",
+    _I,
 )
 _CANCEL = re.compile(
-    r"^(?:那就?|还是)?(?:算了|取消|不报了|不投诉了|不提了|不弄了|放弃|撤销|别报了|不用报了|停止|退出)|(?:我)?不想(?:报|投诉|提交)了|取消(?:上报|投诉|提交|报修)"
+    r"^(?:重新开始|从头(?:再)?来|重来)|^(?:start over|restart|start again)\b|^(?:那就?|还是)?(?:算了|取消|不报了|不投诉了|不提了|不弄了|放弃|撤销|别报了|不用报了|停止|退出)|(?:我)?不想(?:报|投诉|提交)了|取消(?:上报|投诉|提交|报修)"
     r"|^(?:cancel|never ?mind|forget (?:it|about it)|stop(?: it)?|abort|quit|drop it)\b|(?:don'?t|do not) (?:file|submit|send) (?:it|this|anything)"
     r"|i (?:don'?t|no longer) want to (?:report|complain|file)|changed my mind",
     _I,
@@ -23,7 +24,10 @@ _SKIP = re.compile(
     r"跳过|匿名|不留|不用(?:了|留)?|不方便|不想(?:留|说|给)|保密|没有|不需要|不填|skip|anonym|no thanks|no thank you|not needed|rather not|don'?t want to|no contact|none\b|without|^no\.?$|prefer not",
     _I,
 )
-_UNKNOWN = re.compile(r"不知道|不清楚|不记得|说不清|忘了|不确定|don'?t know|not sure|no idea|can'?t remember|unsure", _I)
+_SUBMIT = re.compile(r"^(?:确认|直接|就)?提交|^(?:just )?(?:submit|file it|send it)\b", _I)
+_UNKNOWN = re.compile(
+    r"不知道|不清楚|不记得|说不清|忘了|不确定|don'?t know|not sure|no idea|can'?t remember|unsure", _I
+)
 _CORRECT = re.compile(
     r"^(?:不对|不是|错了|搞错了|说错了|写错了|记错了|更正|纠正|等等|等一下|抱歉|对不起)|改成|改为|改到|换成|应该是|应为|其实是|而是|改一下"
     r"|^(?:no|nope|not|wait|sorry|oops|wrong|correction|actually)\b|\bi mean(?:t)?\b|\bactually\b|\bchange (?:it|that|the \w+|my \w+)?\s*to\b|\bmake (?:it|that)\b"
@@ -40,10 +44,12 @@ _QUESTION = re.compile(
     r"|^(?:what|when|where|which|who|why|how|is there|are there|is the|are the|can i|could i|do you|does|do i|may i)\b|\bhow (?:do|can|much|many|long)\b",
     _I,
 )
-_ASIDE = re.compile(r"顺便|另外问|先问|问一下|请问|想问|by the way|\bbtw\b|quick question|one question|before that", _I)
+_ASIDE = re.compile(
+    r"顺便|另外问|先问|问一下|请问|想问|by the way|\bbtw\b|quick question|one question|before that", _I
+)
 _HOW_TO = re.compile(
     r"(?:怎么|如何|哪里|哪儿|在哪|去哪|哪个部门|什么(?:电话|渠道|途径|流程|材料)|多少号|打什么|找谁).{0,10}(?:报修|上报|举报|投诉|反映|报|提|建议|表扬|管|处理)"
-    r"|(?:报修|上报|举报|投诉|反映|建议|表扬).{0,8}(?:电话是|怎么|如何|流程|渠道|找谁|找哪|去哪|在哪|打哪|多久|几天|要什么|需要什么|收费)"
+    r"|(?:报修|上报|举报|投诉|反映|建议|表扬).{0,8}(?:电话是|怎么|如何|流程|渠道|找谁|找哪|去哪|在哪|打哪|多久|几天|要什么|需要什么)"
     r"|\b(?:how|where|who)\b.{0,12}\b(?:do|can|should|would|to|shall)\b.{0,12}\b(?:i|we|one|you|to|people)?\b.{0,8}\b(?:report|complain|file|suggest|praise|lodge|make|contact|call|submit|tell)\b"
     r"|\bwhat(?:'s| is) the (?:number|phone|process|procedure|hotline|way)\b|\bcan (?:i|you|we) (?:report|complain)\b.*\?|\bhow long does (?:it|a)\b|\bwho (?:is responsible|handles|deals)\b",
     _I,
@@ -56,19 +62,32 @@ _BARE = re.compile(
     _I,
 )
 FIELDS = {
-    "request_place": re.compile(r"地点|位置|地址|地方|路名|place|location|address|street name|where it is", _I),
+    "request_place": re.compile(
+        r"地点|位置|地址|地方|路名|place|location|address|street name|where it is", _I
+    ),
     "request_contact": re.compile(r"电话|联系方式|手机|号码|邮箱|phone|contact|e-?mail|my number", _I),
     "request_category": re.compile(r"类别|类型|分类|事项|category|type of", _I),
     "request_details": re.compile(r"描述|内容|情况|详情|description|details|what happened", _I),
 }
 _NEGATED = re.compile(r"(?:不是|不在|并非|别|not(?: on| at| in)?|isn'?t(?: on| at)?)\s*(?:the\s*)?$", _I)
-_FOLLOW = re.compile(r"跟进|关注|就是这个|是同一个|同一件|一样|follow|same (?:one|thing|problem)|that'?s (?:it|the one)", _I)
-_SEPARATE = re.compile(r"不是(?:同|这)|单独|另外|另报|新的|不一样|separate|different|another|new one|not the same|file (?:mine|it)", _I)
+_DETAIL = re.compile(
+    r"^(?:我)?(?:想|要)?(?:再)?补充(?:一下|说明|一点)?|^追加(?:一下|说明)?|^(?:add(?: this| a detail| that| to it)?\b|also note|additional(?:ly)?\b|more details?\b|update:)",
+    _I,
+)
+_FOLLOW = re.compile(
+    r"跟进|关注|就是这个|是同一个|同一件|一样|follow|same (?:one|thing|problem)|that'?s (?:it|the one)", _I
+)
+_SEPARATE = re.compile(
+    r"不是(?:同|这)|单独|另外|另报|新的|不一样|separate|different|another|new one|not the same|file (?:mine|it)",
+    _I,
+)
 
 
 def is_yes(text: str, intent: str = "") -> bool:
     """Return whether a short text says yes."""
-    return bool(_YES.match(text.strip())) or (intent == "affirm" and len(text) <= 20 and not _NO.match(text.strip()))
+    return bool(_YES.match(text.strip())) or (
+        intent == "affirm" and len(text) <= 20 and not _NO.match(text.strip())
+    )
 
 
 def is_no(text: str, intent: str = "") -> bool:
@@ -84,6 +103,11 @@ def is_cancel(text: str) -> bool:
 def is_skip(text: str) -> bool:
     """Return whether somebody does not want to answer."""
     return bool(_SKIP.search(text.strip()))
+
+
+def is_submit(text: str) -> bool:
+    """Return whether somebody wants it filed as it is."""
+    return bool(_SUBMIT.search(text))
 
 
 def is_unknown(text: str) -> bool:
@@ -136,3 +160,10 @@ def wants_follow(text: str) -> bool | None:
     if _SEPARATE.search(text):
         return False
     return True if _FOLLOW.search(text) else None
+
+
+def detail_in(text: str) -> str | None:
+    """Return what somebody adds ("补充一下，…", "add: …"), or `None` when nothing is added."""
+    match = _DETAIL.search(text.strip())
+    rest = text.strip()[match.end() :].strip(" ，,：:。.") if match else ""
+    return rest or None

@@ -52,7 +52,9 @@ class UnknownCategoryError(RequestsError):
     code = "unknown_category"
 
     def __init__(self, category: str) -> None:
-        super().__init__(f"没有事项类别 {category}。", f"there is no category {category!r}", category=category)
+        super().__init__(
+            f"没有事项类别 {category}。", f"there is no category {category!r}", category=category
+        )
 
 
 class UnknownRequestError(RequestsError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,12 @@ from actions.requests.records import Place
 from actions.requests.service import RequestService
 from actions.requests.urgency import danger_of
 
-KINDS = {"report_problem": "report", "complain": "complaint", "suggest": "suggestion", "praise_staff": "praise"}
+KINDS = {
+    "report_problem": "report",
+    "complain": "complaint",
+    "suggest": "suggestion",
+    "praise_staff": "praise",
+}
 # Intents that never fill a slot, whatever was asked.
 _CHATTER = frozenset(
     "greet goodbye thank bot_identity help change_language repeat praise_bot insult_bot human_handoff".split()
@@ -95,7 +100,7 @@ class Form:
         shared = self._attachments(draft, turn, outcome)
         if shared and (turn.location is not None or text.startswith("📷")):
             return True
-        if cues.is_cancel(text) or turn.intent == "restart_conversation":
+        if cues.is_cancel(text):
             draft.decision = "cancel"
             return True
         if danger := danger_of(text):
@@ -105,11 +110,30 @@ class Form:
             return True
         if draft.offer is not None and self._offered(draft, turn, outcome):
             return True
+        if (detail := cues.detail_in(text)) and draft.description:
+            return self._more(draft, replace(turn, text=detail), outcome)
+        if self._answers_directly(draft, turn, slot):
+            return self._fill(draft, turn, slot, outcome)
         if self._interrupts(draft, turn, slot):
             return shared
         if cues.is_correction(text) and self._correct(draft, turn, outcome):
             return True
         return self._fill(draft, turn, slot, outcome)
+
+    def _answers_directly(self, draft: Draft, turn: Turn, slot: str) -> bool:
+        """Return whether a short text is an answer to what was asked, whatever the classifier thought of it."""
+        text = turn.text.strip()
+        if len(text) > 40 or cues.is_aside(text):
+            return False
+        if slot == CONTACT:
+            return (cues.is_skip(text) or cues.is_submit(text)) and not cues.is_correction(text.rstrip("."))
+        if slot == DUPLICATE:
+            return cues.wants_follow(text) is not None
+        if slot == CATEGORY:
+            return self._chosen(draft, text) is not None
+        if slot == PLACE:
+            return cues.is_unknown(text)
+        return slot == CONFIRMATION and cues.is_yes(text, turn.intent)
 
     # -- interruptions ----------------------------------------------------------------------------------------
 
@@ -119,8 +143,8 @@ class Form:
             return True
         if intent in KINDS and not cues.asks_how(text) and not cues.is_aside(text):
             return False
-        if intent in _CHATTER and not (slot == PLACE and self._places(turn)):
-            return not (slot == CONTACT and find_contact(text))
+        if intent in _CHATTER and turn.confidence >= 0.6 and not (slot == PLACE and self._places(turn)):
+            return find_contact(text) is None
         if cues.is_aside(text) and (cues.is_question(text) or intent not in _FILLERS):
             return True
         if cues.is_question(text) or cues.asks_how(text):
@@ -179,7 +203,9 @@ class Form:
                 if len(turn.text) > 6:
                     draft.description = f"{draft.description}\n{turn.text.strip()}"
                 return True
-            if draft.again(CATEGORY) < 2 and not (cues.is_unknown(turn.text) or cues.is_no(turn.text, turn.intent)):
+            if draft.again(CATEGORY) < 2 and not (
+                cues.is_unknown(turn.text) or cues.is_no(turn.text, turn.intent)
+            ):
                 outcome.notes.append(wording.which_category(turn.language))
                 return True
             chosen = "other_complaint" if draft.kind == "complaint" else "other_report"
@@ -191,7 +217,17 @@ class Form:
     def _chosen(self, draft: Draft, text: str) -> str | None:
         """Return the category that a text picks by its name or its place in the list."""
         low = text.strip().lower().rstrip("。.!！")
-        ordinals = {"1": 0, "2": 1, "3": 2, "第一个": 0, "第二个": 1, "第三个": 2, "first": 0, "second": 1, "third": 2}
+        ordinals = {
+            "1": 0,
+            "2": 1,
+            "3": 2,
+            "第一个": 0,
+            "第二个": 1,
+            "第三个": 2,
+            "first": 0,
+            "second": 1,
+            "third": 2,
+        }
         index = ordinals.get(low.removeprefix("the ").removesuffix(" one"))
         if index is not None and index < len(draft.choices):
             return draft.choices[index]
@@ -206,13 +242,20 @@ class Form:
         text = turn.text.strip()
         if self._see_places(draft, turn, outcome) or draft.offer is not None:
             return True
-        if self._optional_place(draft) and (cues.is_unknown(text) or cues.is_skip(text) or cues.is_no(text, turn.intent)):
+        if self._optional_place(draft) and (
+            cues.is_unknown(text) or cues.is_skip(text) or cues.is_no(text, turn.intent)
+        ):
             draft.no_place = True
             return True
         if draft.contact is None and (contact := find_contact(text)):
             draft.contact = contact
             return True
-        if cues.is_unknown(text) or cues.is_yes(text, turn.intent) or cues.is_no(text, turn.intent) or len(text) < 2:
+        if (
+            cues.is_unknown(text)
+            or cues.is_yes(text, turn.intent)
+            or cues.is_no(text, turn.intent)
+            or len(text) < 2
+        ):
             outcome.notes.append(wording.need_place(turn.language))
             return True
         if draft.again(PLACE) == 1 and not self._tagged(turn):
@@ -241,10 +284,14 @@ class Form:
         if contact:
             draft.contact = contact
             return True
-        if cues.is_skip(turn.text) or cues.is_no(turn.text, turn.intent):
+        if cues.is_skip(turn.text) or cues.is_no(turn.text, turn.intent) or cues.is_submit(turn.text):
             draft.contact = ""
             return True
-        if sum(c.isdigit() for c in turn.text) >= 5 or "@" in turn.text or cues.is_yes(turn.text, turn.intent):
+        if (
+            sum(c.isdigit() for c in turn.text) >= 5
+            or "@" in turn.text
+            or cues.is_yes(turn.text, turn.intent)
+        ):
             outcome.notes.append(wording.bad_contact(turn.language))
             return True
         if turn.intent in KINDS or turn.intent in ("nlu_fallback", "out_of_scope"):
@@ -269,7 +316,7 @@ class Form:
             outcome.notes.append(wording.what_to_change(turn.language))
             return True
         if len(text) <= _LONGEST_PLACE and self._places(turn) and turn.intent not in KINDS:
-            return self._see_places(draft, turn, outcome, replace=True)
+            return self._see_places(draft, turn, outcome, renew=True)
         if turn.intent in KINDS or find_contact(text):
             return self._more(draft, turn, outcome)
         return False
@@ -298,11 +345,24 @@ class Form:
             return True
         named = cues.field_named(text)
         if named != DETAILS and self._places(turn) and (draft.place or draft.description):
-            return self._see_places(draft, turn, outcome, replace=True, say=True)
+            return self._see_places(draft, turn, outcome, renew=True, say=True)
         if draft.description is None:
             return False
         rest = cues.without_lead(text)
-        for word in ("改成", "改为", "换成", "应该是", "应为", "其实是", " to ", "should be", "is ", "是", "：", ":"):
+        for word in (
+            "改成",
+            "改为",
+            "换成",
+            "应该是",
+            "应为",
+            "其实是",
+            " to ",
+            "should be",
+            "is ",
+            "是",
+            "：",
+            ":",
+        ):
             if named and word in rest:
                 rest = rest.split(word, 1)[1].strip(" ，,。.")
                 break
@@ -373,10 +433,10 @@ class Form:
         return None
 
     def _see_places(
-        self, draft: Draft, turn: Turn, outcome: Outcome, replace: bool = False, say: bool = False
+        self, draft: Draft, turn: Turn, outcome: Outcome, renew: bool = False, say: bool = False
     ) -> bool:
         """Take the place a message names; several, or one in another district than said, are asked about."""
-        if draft.place is not None and not replace:
+        if draft.place is not None and not renew:
             return False
         found = self._places(turn)
         exact = [f for f in found if f.kind != "district"] or found
@@ -384,20 +444,24 @@ class Form:
         conflict = next((f for f in exact if f.conflict), None)
         if conflict is not None:
             draft.place = None
-            draft.offer = {"what": "conflict", "place": conflict.place.to_dict(), "district": conflict.conflict}
+            draft.offer = {
+                "what": "conflict",
+                "place": conflict.place.to_dict(),
+                "district": conflict.conflict,
+            }
             return True
-        if len(names) > 1 and not (replace and cues.is_correction(turn.text)):
+        if len(names) > 1 and not (renew and cues.is_correction(turn.text)):
             draft.place = None
             draft.offer = {"what": "choose", "places": [f.place.to_dict() for f in exact][:4]}
             return True
         if names:
-            place = exact[-1].place if replace else exact[0].place
+            place = exact[-1].place if renew else exact[0].place
             self._set_place(draft, place)
-            if say or replace:
+            if say or renew:
                 outcome.notes.append(wording.changed("place", place.text, turn.language))
             return True
         tagged = self._tagged(turn)
-        if tagged and turn.text and not replace:
+        if tagged and turn.text and not renew:
             self._set_place(draft, Place(tagged[:_LONGEST_PLACE]))
             return True
         return False
@@ -417,8 +481,10 @@ class Form:
         room = self.service.section.photos.per_request - len(draft.photos)
         draft.photos += [p.id for p in fresh[: max(0, room)]]
         draft.declined += [p.id for p in fresh[max(0, room) :]]
-        if fresh and room <= 0 or len(fresh) > room:
-            outcome.notes.append(wording.too_many_photos(self.service.section.photos.per_request, turn.language))
+        if (fresh and room <= 0) or len(fresh) > room:
+            outcome.notes.append(
+                wording.too_many_photos(self.service.section.photos.per_request, turn.language)
+            )
         if fresh:
             shared = True
             taken = min(len(fresh), max(0, room))
@@ -511,7 +577,7 @@ class Form:
         if place is None and not draft.no_place:
             return
         near = []
-        if place is not None and place.located and place.precision != "street":
+        if place is not None and place.located:
             near = self.service.nearby(category, float(place.lat or 0), float(place.lon or 0))
         if not near:
             draft.duplicate = SETTLED
@@ -523,4 +589,5 @@ class Form:
                 "people": best.people,
                 "distance_m": round(best.distance_m),
                 "state": best.request.state,
+                "street": place.text if place is not None and place.precision == "street" else "",
             }

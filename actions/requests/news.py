@@ -37,18 +37,30 @@ def news_reply(event: Event, request: Request, catalogue: Catalogue, language: s
     department = catalogue.department_name(request.department, language)
     zh = language == "zh"
     if event.kind == "state" and event.state in STATES:
-        state = state_name(request, language) if event.state == request.state else STATES[event.state].get(language)
+        state = (
+            state_name(request, language)
+            if event.state == request.state
+            else STATES[event.state].get(language)
+        )
         text = (
             f"您的工单 {request.number}（{category}）有新进展：**{state}**，承办单位：{department}。"
             if zh
             else f"News on your request {request.number} ({category}): **{state}**, handled by {department}."
         )
     else:
-        text = f"您的工单 {request.number}（{category}）：" if zh else f"On your request {request.number} ({category}):"
+        text = (
+            f"您的工单 {request.number}（{category}）："
+            if zh
+            else f"On your request {request.number} ({category}):"
+        )
     if event.text:
         text += f"\n\n{event.text}"
     buttons: list[Button] = []
-    if request.state == CLOSED and event.kind == "state" and request.outcome not in ("withdrawn", "duplicate"):
+    if (
+        request.state == CLOSED
+        and event.kind == "state"
+        and request.outcome not in ("withdrawn", "duplicate")
+    ):
         text += "\n\n" + (
             "请评价：1（很不满意）到 5（很满意）。没解决可以重新办理。"
             if zh

@@ -17,7 +17,9 @@ _NUMBER = re.compile(
 _CODE = re.compile(
     rf"(?<![0-9A-Za-z])([{_ALPHABET}]{{4}})-?([{_ALPHABET}]{{4}})(?![0-9A-Za-z])", re.IGNORECASE
 )
-_SAID = re.compile(r"(?:查询码|密码|access code|code)\s*(?:是|为|is|[:：])?\s*([0-9A-Za-z-]{6,12})", re.IGNORECASE)
+_SAID = re.compile(
+    r"(?:查询码|密码|access code|code)\s*(?:是|为|is|[:：])?\s*([0-9A-Za-z-]{6,12})", re.IGNORECASE
+)
 
 
 def new_number(prefix: str, year: int) -> str:

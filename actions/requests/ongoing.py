@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from actions.requests import cues
 from actions.requests.errors import RequestsError, UnknownRequestError
 from actions.requests.lifecycle import CLOSED
 from actions.requests.news import local_time, rating_buttons, state_name
@@ -15,13 +16,24 @@ from city.messages import Button, Reply
 
 _I = re.IGNORECASE
 _RATE = re.compile(
-    r"(?:评价|评分|打分|给|打|rat(?:e|ing)|score|give)\D{0,12}([1-5一二三四五])\s*(?:分|星|/5|stars?|points?)?|([1-5])\s*(?:分|星|stars?)", _I
+    r"(?:评价|评分|打分|给|打|rat(?:e|ing)|score|give)\D{0,12}([1-5一二三四五])\s*(?:分|星|/5|stars?|points?)?|([1-5])\s*(?:分|星|stars?)",
+    _I,
 )
-_WORDS = ((5, re.compile(r"非常满意|很满意|very (?:good|satisfied|happy)|excellent", _I)), (1, re.compile(r"(?:很|非常)不满意|very (?:bad|unhappy|dissatisfied)|terrible", _I)), (2, re.compile(r"不满意|dissatisfied|unsatisf|not (?:satisfied|happy)|unhappy", _I)), (4, re.compile(r"满意|satisfied|\bhappy with", _I)))
-_REOPEN = re.compile(r"重新办|重办|没(?:有)?(?:解决|修好|处理好|弄好)|还(?:是)?(?:没|不)(?:修|好|亮|解决)|reopen|re-open|not (?:solved|fixed|resolved|done)|still (?:broken|not|there)", _I)
-_DETAIL = re.compile(r"^(?:我)?(?:想|要)?(?:再)?补充(?:一下|说明|一点)?|追加|(?:^|\b)(?:add(?: this| a detail| that| to)?|additional(?:ly)?|more details?|update:)", _I)
+_WORDS = (
+    (5, re.compile(r"非常满意|很满意|very (?:good|satisfied|happy)|excellent", _I)),
+    (1, re.compile(r"(?:很|非常)不满意|very (?:bad|unhappy|dissatisfied)|terrible", _I)),
+    (2, re.compile(r"不满意|dissatisfied|unsatisf|not (?:satisfied|happy)|unhappy", _I)),
+    (4, re.compile(r"满意|satisfied|\bhappy with", _I)),
+)
+_REOPEN = re.compile(
+    r"重新办|重办|没(?:有)?(?:解决|修好|处理好|弄好)|还(?:是)?(?:没|不)(?:修|好|亮|解决)|reopen|re-open|not (?:solved|fixed|resolved|done)|still (?:broken|not|there)",
+    _I,
+)
 _WITHDRAW = re.compile(r"撤回|撤销|不用办了|已经好了不用|withdraw|take (?:it )?back|no longer needed", _I)
-_MINE = re.compile(r"我的(?:所有|全部)?(?:工单|请求|投诉|上报|报修|单子)|my (?:requests|reports|complaints|tickets|cases)", _I)
+_MINE = re.compile(
+    r"我的(?:所有|全部)?(?:工单|请求|投诉|上报|报修|单子)|my (?:requests|reports|complaints|tickets|cases)",
+    _I,
+)
 _DIGITS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5}
 
 
@@ -33,9 +45,12 @@ class Asker:
     language: str
 
 
-def is_about_request(text: str) -> bool:
-    """Return whether a text adds to or rates what was filed before, so that it is no new report."""
-    return bool(_DETAIL.search(text.strip()))
+def concerns(text: str) -> bool:
+    """Return whether a text rates, reopens, withdraws or adds to a request."""
+    return (
+        bool(_REOPEN.search(text) or _WITHDRAW.search(text) or cues.detail_in(text))
+        or _stars(text) is not None
+    )
 
 
 def answer(service: RequestService, asker: Asker, text: str) -> Reply:
@@ -68,10 +83,10 @@ def _answer(service: RequestService, asker: Asker, text: str) -> Reply:
     if _WITHDRAW.search(rest) and request.conversation_id == asker.conversation_id:
         service.withdraw(request)
         return _say(asker.language, f"已撤回 {request.number}。", f"{request.number} is withdrawn.")
-    detail = _DETAIL.sub("", rest.strip(), count=1).strip(" ，,：:。.")
-    if _DETAIL.search(rest.strip()) and detail:
+    detail = cues.detail_in(rest.strip(" ，,：:"))
+    if detail:
         return add(service, asker, request, detail)
-    return _status(service, request, asker.language, many=number is None and len(mine) > 1)
+    return _status(service, request, asker, many=number is None and len(mine) > 1)
 
 
 def add(service: RequestService, asker: Asker, request: Request, detail: str) -> Reply:
@@ -80,17 +95,23 @@ def add(service: RequestService, asker: Asker, request: Request, detail: str) ->
     try:
         service.add_detail(request, detail, asker.conversation_id, photos)
     except RequestsError as error:
-        return Reply(error.text(asker.language), "requests", buttons=rating_buttons(request.number, asker.language)[-1:])
+        return Reply(
+            error.text(asker.language),
+            "requests",
+            buttons=rating_buttons(request.number, asker.language)[-1:],
+        )
     return _say(
-        asker.language, f"已补充到 {request.number}，承办单位会看到。", f"Added to {request.number}; the department will see it."
+        asker.language,
+        f"已补充到 {request.number}，承办单位会看到。",
+        f"Added to {request.number}; the department will see it.",
     )
 
 
 def add_to_latest(service: RequestService, asker: Asker, text: str) -> Reply | None:
     """Add to the latest open request of the conversation; `None` when there is none."""
     request = next((r for r in service.mine(asker.conversation_id) if r.is_open), None)
-    detail = _DETAIL.sub("", text.strip(), count=1).strip(" ，,：:。.")
-    if request is None or not detail:
+    detail = cues.detail_in(text)
+    if request is None or detail is None:
         return None
     return add(service, asker, request, detail)
 
@@ -147,11 +168,18 @@ def _list(service: RequestService, asker: Asker, mine: list[Request]) -> Reply:
     return Reply(head + "\n" + "\n".join(lines), "requests", buttons=buttons)
 
 
-def _status(service: RequestService, request: Request, language: str, many: bool) -> Reply:
+def _status(service: RequestService, request: Request, asker: Asker, many: bool) -> Reply:
+    language = asker.language
     category = service.catalogue.get(request.category).name.get(language)
     department = service.catalogue.department_name(request.department, language)
     zh = language == "zh"
-    where = f"，{request.address}" if zh and request.address else f", {request.address}" if request.address else ""
+    where = (
+        f"，{request.address}"
+        if zh and request.address
+        else f", {request.address}"
+        if request.address
+        else ""
+    )
     text = (
         f"{request.number}（{category}{where}）：**{state_name(request, language)}**，承办单位：{department}。"
         if zh
@@ -168,16 +196,26 @@ def _status(service: RequestService, request: Request, language: str, many: bool
         text += f"\n\n预计{due}前办结。" if zh else f"\n\nTo be settled by {due}."
         if late:
             text += "已经超期，我们会催办。" if zh else " It is late; the department is being reminded."
+        if request.conversation_id == asker.conversation_id:
+            buttons.append(
+                Button("撤回", f"工单 {request.number} 撤回")
+                if zh
+                else Button("Withdraw", f"request {request.number} withdraw")
+            )
     elif request.outcome not in ("withdrawn", "duplicate"):
         buttons = rating_buttons(request.number, language)
     if many:
-        buttons.append(Button("我的全部工单" if zh else "all my requests", "我的工单" if zh else "my requests"))
+        buttons.append(
+            Button("我的全部工单" if zh else "all my requests", "我的工单" if zh else "my requests")
+        )
     return Reply(text, "requests", buttons=buttons)
 
 
 def _rated(request: Request, stars: int, language: str) -> Reply:
     again = rating_buttons(request.number, language)[-1:] if stars <= 2 else []
-    zh = f"谢谢，已记下您对 {request.number} 的评价：{stars} 分。" + ("没解决可以重新办理。" if stars <= 2 else "")
+    zh = f"谢谢，已记下您对 {request.number} 的评价：{stars} 分。" + (
+        "没解决可以重新办理。" if stars <= 2 else ""
+    )
     en = f"Thank you; your rating of {request.number} is kept: {stars} of 5." + (
         " If it is not solved, it can be reopened." if stars <= 2 else ""
     )

@@ -47,11 +47,13 @@ def clean(data: bytes, limits: PhotosSection) -> Cleaned:
     if len(data) > limits.max_bytes:
         mib = limits.max_bytes / 1024 / 1024
         raise PhotoError(
-            f"照片超过 {mib:g} MB，请压缩后再发。", f"The photo is larger than {mib:g} MB; send a smaller one."
+            f"照片超过 {mib:g} MB，请压缩后再发。",
+            f"The photo is larger than {mib:g} MB; send a smaller one.",
         )
     if not looks_like_photo(data):
         raise PhotoError(
-            "这个文件不是 JPEG、PNG 或 WebP 照片，请换一张。", "This file is no JPEG, PNG or WebP photo; send another."
+            "这个文件不是 JPEG、PNG 或 WebP 照片，请换一张。",
+            "This file is no JPEG, PNG or WebP photo; send another.",
         )
     try:
         with warnings.catch_warnings():

@@ -17,9 +17,7 @@ from nlp.entities.gazetteer import Entry, Gazetteer, Match
 from nlp.joint_text import prepare
 
 _KINDS = ("intersection", "street", "place", "stop", "building", "district")
-_COORDINATES = re.compile(
-    r"(?<![\d.])(-?\d{1,2}\.\d{3,})\s*°?\s*[,，;\s]\s*(-?\d{1,3}\.\d{3,})(?![\d.])"
-)
+_COORDINATES = re.compile(r"(?<![\d.])(-?\d{1,2}\.\d{3,})\s*°?\s*[,，;\s]\s*(-?\d{1,3}\.\d{3,})(?![\d.])")
 _JOIN = re.compile(r"\s*(?:口?\s*(?:和|与|跟|及|、|/|-)?|and|&|at|/|near the corner of)\s*(?:the\s)?")
 _AFTER = re.compile(
     r"(?:\s*\d{1,5}\s*(?:号院?|弄|巷|栋|号楼))?(?:\s*(?:交叉口|交汇处|十字路口|路口))?(?:的)?(?:附近|门口|门前|对面|旁边|[东西南北]侧|[东西南北]门|[东西南北]口|桥下|下面的桥洞)?"
@@ -135,7 +133,9 @@ class PlaceFinder:
         entry, spot, metres = near
         name = _name(entry, language)
         text = (
-            f"{name}附近约 {metres:.0f} 米（{shown}）" if language == "zh" else f"about {metres:.0f} m from {name} ({shown})"
+            f"{name}附近约 {metres:.0f} 米（{shown}）"
+            if language == "zh"
+            else f"about {metres:.0f} m from {name} ({shown})"
         )
         return Place(text, lat, lon, spot.district, "point")
 
@@ -154,7 +154,7 @@ class PlaceFinder:
         entry = next(e for kind in _KINDS if (e := match.of(kind)) is not None)
         start, end = match.start, match.end
         after = _AFTER.match(text, end)
-        tail = after[0].strip() if after else ""
+        tail = after[0].strip().removesuffix("的") if after else ""
         before = _NUMBER_BEFORE.search(text, 0, start) if entry.entity == "street" else None
         spot = self._spots.get(entry.zh) or self._spots.get(_STOP_SIGN.sub("", entry.zh))
         name = _name(entry, language)
@@ -222,7 +222,11 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         data = json.loads(text)
         if isinstance(data, dict):
             return [
-                {**f["properties"], "lon": f["geometry"]["coordinates"][0], "lat": f["geometry"]["coordinates"][1]}
+                {
+                    **f["properties"],
+                    "lon": f["geometry"]["coordinates"][0],
+                    "lat": f["geometry"]["coordinates"][1],
+                }
                 for f in data["features"]
             ]
         return list(data)

@@ -102,7 +102,9 @@ class Router:
 
 def _patterns(category: Category) -> list[re.Pattern[str]]:
     chinese = [re.compile(re.escape(word.lower())) for word in category.keywords["zh"]]
-    english = [re.compile(rf"(?<![a-z]){re.escape(word)}(?:e?s)?(?![a-z])") for word in category.keywords["en"]]
+    english = [
+        re.compile(rf"(?<![a-z]){re.escape(word)}(?:e?s)?(?![a-z])") for word in category.keywords["en"]
+    ]
     return chinese + english
 
 

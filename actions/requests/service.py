@@ -224,7 +224,9 @@ class RequestService:
         self.store.follow(request.id, conversation_id, request.language, now)
         return request
 
-    def add_detail(self, request: Request, text: str, conversation_id: str, photos: Sequence[str] = ()) -> Request:
+    def add_detail(
+        self, request: Request, text: str, conversation_id: str, photos: Sequence[str] = ()
+    ) -> Request:
         """Add what a citizen says later; a closed request takes none.
 
         Raises:
@@ -236,7 +238,10 @@ class RequestService:
                 "工单已办结，如未解决可重新办理。", "The request is closed; reopen it if it is not solved."
             )
         now = self.now()
-        if self.store.details_since(now - timedelta(hours=1), request.id) >= self.section.flood.details_per_hour:
+        if (
+            self.store.details_since(now - timedelta(hours=1), request.id)
+            >= self.section.flood.details_per_hour
+        ):
             raise FloodError("补充过于频繁，请稍后再试。", "Too many additions; wait a while.")
         event = _event(now, CITIZEN, "detail", None, False, text.strip()[:MAX_DESCRIPTION], told=True)
         changed = self.store.change(request.id, {}, event)
@@ -258,7 +263,9 @@ class RequestService:
         if not 1 <= stars <= 5:
             raise FieldError("评分请用 1 到 5。", "Rate it from 1 to 5.", field="rating")
         values = {"rating": stars, "solved": solved, "rating_comment": comment[:1000]}
-        event = _event(self.now(), CITIZEN, "rating", None, False, f"{stars}/5 {comment}".strip()[:1000], told=True)
+        event = _event(
+            self.now(), CITIZEN, "rating", None, False, f"{stars}/5 {comment}".strip()[:1000], told=True
+        )
         return self.store.change(request.id, values, event) or request
 
     def reopen(self, request: Request, reason: str) -> Request:
@@ -312,9 +319,7 @@ class RequestService:
     def detail(self, number: str) -> Detail:
         """Return a request with its history and photos; raises `UnknownRequestError`."""
         request = self.store.by_number(number)
-        return Detail(
-            request, self.store.history(request.id), self.store.photos(request_id=request.id)
-        )
+        return Detail(request, self.store.history(request.id), self.store.photos(request_id=request.id))
 
     def change_state(
         self,
@@ -338,7 +343,10 @@ class RequestService:
         """
         request, now = self.store.by_number(number), self.now()
         lifecycle.check(request.state, state, outcome)
-        values: dict[str, object] = {"state": state, "outcome": outcome if state == lifecycle.CLOSED else None}
+        values: dict[str, object] = {
+            "state": state,
+            "outcome": outcome if state == lifecycle.CLOSED else None,
+        }
         if request.responded_at is None:
             values["responded_at"] = now
         if state in (lifecycle.VERIFYING, lifecycle.CLOSED):
@@ -353,7 +361,8 @@ class RequestService:
         changed = self.store.change(request.id, values, event, request.state)
         if changed is None:
             raise lifecycle.TransitionError(
-                "工单刚被他人修改，请刷新后再试。", "Somebody else has just changed this request; look at it again."
+                "工单刚被他人修改，请刷新后再试。",
+                "Somebody else has just changed this request; look at it again.",
             )
         self.push()
         return changed
@@ -375,7 +384,9 @@ class RequestService:
         """
         request, now = self.store.by_number(number), self.now()
         if not request.is_open:
-            raise lifecycle.TransitionError("工单已办结，不能再派单。", "The request is closed; reopen it first.")
+            raise lifecycle.TransitionError(
+                "工单已办结，不能再派单。", "The request is closed; reopen it first."
+            )
         values: dict[str, object] = {"needs_review": False}
         words = []
         if category is not None:
@@ -387,7 +398,8 @@ class RequestService:
             if department not in self.catalogue.departments:
                 known = "、".join(self.catalogue.departments)
                 raise FieldError(
-                    f"没有部门 {department}，可用：{known}。", f"no department {department!r}; use one of {known}"
+                    f"没有部门 {department}，可用：{known}。",
+                    f"no department {department!r}; use one of {known}",
                 )
             values["department"] = department
             words.append(department)
@@ -404,7 +416,8 @@ class RequestService:
         changed = self.store.change(request.id, values, event, request.state)
         if changed is None:
             raise lifecycle.TransitionError(
-                "工单刚被他人修改，请刷新后再试。", "Somebody else has just changed this request; look at it again."
+                "工单刚被他人修改，请刷新后再试。",
+                "Somebody else has just changed this request; look at it again.",
             )
         self.push()
         return changed
@@ -422,7 +435,9 @@ class RequestService:
         self.push()
         return changed or request
 
-    def statistics(self, since: datetime | None = None, until: datetime | None = None, **only: str) -> Statistics:
+    def statistics(
+        self, since: datetime | None = None, until: datetime | None = None, **only: str
+    ) -> Statistics:
         """Return the rates of requests filed in [since, until), UTC; `only` narrows by a `Filter` field."""
         wanted = replace(Filter(since=since, until=until, limit=100_000), **only)  # type: ignore[arg-type]
         return count(self.list(wanted)[0], self.now())
@@ -442,7 +457,9 @@ class RequestService:
                 try:
                     for conversation_id, language in readers:
                         reply = news_reply(event, request, self.catalogue, language)
-                        told += self.put(conversation_id, [reply], f"request-event-{event.id}-{conversation_id}")
+                        told += self.put(
+                            conversation_id, [reply], f"request-event-{event.id}-{conversation_id}"
+                        )
                 except Exception:
                     logger.exception("news of request %s waits for the next attempt", request.number)
                     break

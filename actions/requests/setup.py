@@ -31,7 +31,9 @@ def section_of(settings: Settings) -> RequestsSection:
     return section
 
 
-def load_service(settings: Settings, encoder: SentenceEncoder | None = None, learn: bool = True) -> RequestService:
+def load_service(
+    settings: Settings, encoder: SentenceEncoder | None = None, learn: bool = True
+) -> RequestService:
     """Return the service.
 
     Args:

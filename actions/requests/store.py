@@ -58,7 +58,9 @@ class RequestStore:
         """Close the connections."""
         self.engine.dispose()
 
-    def add(self, values: Mapping[str, Any], first: Mapping[str, Any], photos: Sequence[str]) -> Request | None:
+    def add(
+        self, values: Mapping[str, Any], first: Mapping[str, Any], photos: Sequence[str]
+    ) -> Request | None:
         """File a request with its first event; `None` when its number is taken already.
 
         One whose `filing_key` was filed before is returned as it stands, and nothing is changed.
@@ -193,7 +195,11 @@ class RequestStore:
         with reading(self.engine) as session:
             total = session.execute(select(func.count()).select_from(t.requests).where(*conditions)).scalar()
             rows = session.execute(
-                select(t.requests).where(*conditions).order_by(order).offset(wanted.offset).limit(wanted.limit)
+                select(t.requests)
+                .where(*conditions)
+                .order_by(order)
+                .offset(wanted.offset)
+                .limit(wanted.limit)
             )
             return [_request(row) for row in rows], int(total or 0)
 
@@ -373,6 +379,4 @@ def _event(row: Row) -> Event:
 
 
 def _photo(row: Row) -> Photo:
-    return Photo(
-        row.id, row.width, row.height, row.bytes, row.lat, row.lon, row.created_at, row.request_id
-    )
+    return Photo(row.id, row.width, row.height, row.bytes, row.lat, row.lon, row.created_at, row.request_id)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from actions.requests.contacts import mask_contact
 from actions.requests.draft import CATEGORY, CONFIRMATION, CONTACT, DETAILS, DUPLICATE, PLACE, Draft
 from actions.requests.lifecycle import STATES
-from actions.requests.records import Filed, Place
 from actions.requests.news import local_time
+from actions.requests.records import Filed, Place
 from actions.requests.service import RequestService
 from actions.requests.urgency import urgency_of
 from city.messages import Button, Reply
@@ -89,7 +89,10 @@ def _ask_offer(draft: Draft, what: str, service: RequestService, language: str) 
     offer = draft.offer or {}
     if what == "choose":
         names = [str(p["text"]) for p in offer["places"]]
-        return _reply(_say(language, "您提到了几个地点，是哪一个？", "You named several places. Which one is it?"), *names)
+        return _reply(
+            _say(language, "您提到了几个地点，是哪一个？", "You named several places. Which one is it?"),
+            *names,
+        )
     if what == "conflict":
         place = Place.from_dict(offer["place"])
         lies = service.places.district_name(place.district, language)
@@ -133,11 +136,13 @@ def _ask_duplicate(draft: Draft, service: RequestService, language: str) -> Repl
     offer = draft.offer or {}
     state = STATES[str(offer.get("state", "received"))].get(language)
     people, metres = offer.get("people", 1), offer.get("distance_m", 0)
+    near_zh = f"{offer['street']}上" if offer.get("street") else f"附近（约 {metres} 米）"
+    near_en = f"on {offer['street']}" if offer.get("street") else f"about {metres} m away"
     return _reply(
         _say(
             language,
-            f"附近（约 {metres} 米）已有 {people} 人反映同类问题，目前状态：{state}。要跟进这一件，还是单独上报？",
-            f"{people} {'person has' if people == 1 else 'people have'} reported this about {metres} m away already "
+            f"{near_zh}已有 {people} 人反映同类问题，目前状态：{state}。要跟进这一件，还是单独上报？",
+            f"{people} {'person has' if people == 1 else 'people have'} reported this {near_en} already "
             f"(now: {state}). Follow that one, or file yours separately?",
         ),
         _say(language, "跟进这一件", "follow it"),
@@ -158,10 +163,18 @@ def _ask_contact(draft: Draft, service: RequestService, language: str) -> Reply:
 
 def _ask_change(language: str) -> Reply:
     if language == "zh":
-        return _reply("要改哪一项？可以直接说，比如“地点是解放路”。", "改地点", "改描述", "改类别", "改联系方式", "取消")
+        return _reply(
+            "要改哪一项？可以直接说，比如“地点是解放路”。", "改地点", "改描述", "改类别", "改联系方式", "取消"
+        )
     return _reply(
         "What should be different? Just say it, for example “the place is Jiefang Road”.",
-        *("change the place", "change the description", "change the category", "change the contact", "cancel"),
+        *(
+            "change the place",
+            "change the description",
+            "change the category",
+            "change the contact",
+            "cancel",
+        ),
     )
 
 
@@ -171,7 +184,12 @@ def _ask_confirmation(draft: Draft, service: RequestService, language: str) -> R
     contact = mask_contact(draft.contact) if draft.contact else _say(language, "匿名", "anonymous")
     urgency = service.catalogue.urgencies[urgency_of(draft.description or "", category)].name.get(language)
     rows = [(_say(language, "事项", "What"), category.name.get(language))]
-    rows.append((_say(language, "情况", "Details"), (draft.description or "").replace("\n", "；" if language == "zh" else "; ")))
+    rows.append(
+        (
+            _say(language, "情况", "Details"),
+            (draft.description or "").replace("\n", "；" if language == "zh" else "; "),
+        )
+    )
     if place is not None:
         link = map_link(service, place)
         shown = f"{place.text}（[地图]({link})）" if language == "zh" else f"{place.text} ([map]({link}))"
@@ -187,7 +205,9 @@ def _ask_confirmation(draft: Draft, service: RequestService, language: str) -> R
         f"请核对：\n{lines}\n\n确认提交吗？哪里不对直接说，也可以补一张照片或共享位置。",
         f"Please check:\n{lines}\n\nShall I file it? Say what is wrong, add a photo or share your position.",
     )
-    buttons = ("确认提交", "修改", "取消") if language == "zh" else ("yes, file it", "change something", "cancel")
+    buttons = (
+        ("确认提交", "修改", "取消") if language == "zh" else ("yes, file it", "change something", "cancel")
+    )
     payloads = ("确认提交", "不对", "取消") if language == "zh" else ("yes, file it", "no", "cancel")
     return Reply(text, "requests", buttons=[Button(t, p) for t, p in zip(buttons, payloads, strict=True)])
 
@@ -231,7 +251,8 @@ def following(number: str, language: str) -> Reply:
 def cancelled(language: str) -> Reply:
     """Confirm that nothing was filed."""
     return Reply(
-        _say(language, "好的，已取消，没有提交任何内容。", "All right, cancelled. Nothing was filed."), "requests"
+        _say(language, "好的，已取消，没有提交任何内容。", "All right, cancelled. Nothing was filed."),
+        "requests",
     )
 
 
@@ -294,14 +315,16 @@ def changed(what: str, value: str, language: str) -> str:
 
 def got_photos(number: int, language: str) -> str:
     """Confirm photos."""
-    return _say(
-        language, f"收到 {number} 张照片。", f"Got {number} photo{'s' if number > 1 else ''}."
-    )
+    return _say(language, f"收到 {number} 张照片。", f"Got {number} photo{'s' if number > 1 else ''}.")
 
 
 def too_many_photos(limit: int, language: str) -> str:
     """Say that no more photos are taken."""
-    return _say(language, f"每件最多 {limit} 张照片，多的没有收。", f"A request takes {limit} photos; the rest were left out.")
+    return _say(
+        language,
+        f"每件最多 {limit} 张照片，多的没有收。",
+        f"A request takes {limit} photos; the rest were left out.",
+    )
 
 
 def got_position(text: str, language: str) -> str:
@@ -312,5 +335,7 @@ def got_position(text: str, language: str) -> str:
 def outside(language: str) -> str:
     """Refuse a position outside the city."""
     return _say(
-        language, "这个位置不在本市范围内，请用文字说明地点。", "That position is outside the city; please name the place instead."
+        language,
+        "这个位置不在本市范围内，请用文字说明地点。",
+        "That position is outside the city; please name the place instead.",
     )

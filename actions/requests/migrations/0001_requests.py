@@ -60,7 +60,7 @@ def upgrade() -> None:
     op.create_table(
         "requests_events",
         sa.Column("id", KEY, primary_key=True, autoincrement=True),
-        sa.Column("request_id", sa.ForeignKey("requests_requests.id"), nullable=False, index=True),
+        sa.Column("request_id", KEY, sa.ForeignKey("requests_requests.id"), nullable=False, index=True),
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("actor", sa.String(120), nullable=False),
         sa.Column("kind", sa.String(12), nullable=False),
@@ -72,7 +72,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "requests_followers",
-        sa.Column("request_id", sa.ForeignKey("requests_requests.id"), primary_key=True),
+        sa.Column("request_id", KEY, sa.ForeignKey("requests_requests.id"), primary_key=True),
         sa.Column("conversation_id", sa.String(64), primary_key=True),
         sa.Column("language", sa.String(2), nullable=False),
         sa.Column("created_at", sa.DateTime, nullable=False),
@@ -80,7 +80,7 @@ def upgrade() -> None:
     op.create_table(
         "requests_photos",
         sa.Column("id", sa.String(40), primary_key=True),
-        sa.Column("request_id", sa.ForeignKey("requests_requests.id"), index=True),
+        sa.Column("request_id", KEY, sa.ForeignKey("requests_requests.id"), index=True),
         sa.Column("conversation_id", sa.String(64), index=True),
         sa.Column("width", sa.Integer, nullable=False),
         sa.Column("height", sa.Integer, nullable=False),
@@ -99,7 +99,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "requests_remote",
-        sa.Column("request_id", sa.ForeignKey("requests_requests.id"), primary_key=True),
+        sa.Column("request_id", KEY, sa.ForeignKey("requests_requests.id"), primary_key=True),
         sa.Column("state", sa.String(10), nullable=False, index=True),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_at", sa.DateTime, nullable=False, index=True),

@@ -1,0 +1,70 @@
+"""The latest message as the requests module sees it, and messages that go on about a filed request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from rasa_sdk import Tracker
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions.requests import configured, cues, get_service, ongoing
+from actions.requests.form import Turn
+from actions.sdk import language_of, say
+
+
+def turn_of(tracker: Tracker) -> Turn:
+    """Return the latest message as the form sees it."""
+    latest = tracker.latest_message
+    metadata: dict[str, Any] = latest.get("metadata") or {}
+    intent: dict[str, Any] = latest.get("intent") or {}
+    where = metadata.get("location") or {}
+    return Turn(
+        text=str(latest.get("text") or ""),
+        intent=str(intent.get("name") or ""),
+        language=language_of(tracker),
+        message_id=str(metadata.get("message_id") or latest.get("message_id") or ""),
+        conversation_id=tracker.sender_id,
+        requested=tracker.get_slot("requested_slot"),
+        confidence=float(intent.get("confidence") or 0.0),
+        location=(float(where["lat"]), float(where["lon"])) if where else None,
+        has_photos=bool(metadata.get("attachments")),
+        entities=latest.get("entities") or (),
+    )
+
+
+async def add_detail(dispatcher: CollectingDispatcher, turn: Turn) -> bool:
+    """Add "补充一下，…" to the latest open request; return whether it was that."""
+    if not configured() or cues.detail_in(turn.text) is None:
+        return False
+    asker = ongoing.Asker(turn.conversation_id, turn.language)
+    reply = await asyncio.to_thread(ongoing.add_to_latest, get_service(), asker, turn.text)
+    if reply is not None:
+        say(dispatcher, reply)
+    return reply is not None
+
+
+async def continued(
+    dispatcher: CollectingDispatcher, tracker: Tracker, only_clear: bool = False
+) -> list[dict[str, Any]] | None:
+    """Take a short text after talk about a request as being about that request.
+
+    Args:
+        only_clear: only when the words say so: a rating, "still broken", "add: …".
+
+    Returns:
+        Events, or `None` when it is about something else.
+    """
+    turn = turn_of(tracker)
+    if not configured():
+        return None
+    if await add_detail(dispatcher, turn):
+        return []
+    service = get_service()
+    if not await asyncio.to_thread(service.mine, turn.conversation_id):
+        return None
+    if only_clear and not ongoing.concerns(turn.text):
+        return None
+    asker = ongoing.Asker(turn.conversation_id, turn.language)
+    say(dispatcher, await asyncio.to_thread(ongoing.answer, service, asker, turn.text))
+    return []
