@@ -160,6 +160,7 @@ def start_rooms(settings: Settings) -> None:
 def startup_errors() -> tuple[type[Exception], ...]:
     """Return the errors that tell the operator what to mend; they are printed without a traceback."""
     from actions.energy import EnergyError
+    from actions.requests import RequestsError
     from actions.traffic import TrafficError
     from actions.transit.errors import TransitError
     from bot.brain import BrainError
@@ -177,6 +178,7 @@ def startup_errors() -> tuple[type[Exception], ...]:
         TransitError,
         TrafficError,
         EnergyError,
+        RequestsError,
         DatabaseError,
         ArticleError,
         QuestionFileError,

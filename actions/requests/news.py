@@ -36,7 +36,7 @@ def news_reply(event: Event, request: Request, catalogue: Catalogue, language: s
     category = catalogue.get(request.category).name.get(language)
     department = catalogue.department_name(request.department, language)
     zh = language == "zh"
-    if event.kind == "state" and event.state in STATES:
+    if event.kind == "state" and event.state:
         state = (
             state_name(request, language)
             if event.state == request.state

@@ -31,7 +31,7 @@ class SentenceEncoder(Protocol):
 
     fingerprint: str
 
-    def encode(self, texts: Sequence[str], *, batch_size: int = 32) -> FloatArray:
+    def encode(self, texts: Sequence[str]) -> FloatArray:
         """Return one unit vector a text."""
         ...
 
