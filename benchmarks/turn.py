@@ -204,7 +204,7 @@ async def main() -> None:
         env = {**environment(), "CHENGDA_CITY": str(settings)}
         try:
             port = free_port()
-            command = [sys.executable, "-m", "chengda", "run", "--port", str(port)]
+            command = [sys.executable, "-m", "chengda", "run", "--port", str(port), "--console-port", "0"]
             process, _ = await start(command, f"http://127.0.0.1:{port}/readyz", ROOT, env)
             stop(process)
             process, warm = await start(command, f"http://127.0.0.1:{port}/readyz", ROOT, env)

@@ -6,7 +6,7 @@ import logging
 
 import typer
 
-from chengda import chat, energy, evaluate, knowledge, model, nlu, run, traffic, train
+from chengda import chat, energy, evaluate, knowledge, model, nlu, run, traffic, train, user
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +23,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(traffic.app, name="traffic")
 app.add_typer(energy.app, name="energy")
+app.add_typer(user.app, name="user")
 
 
 @app.callback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from bot.brain import Brain, BrainConfig
     from channels import gateway
     from channels.traces import TraceRecorder, TraceStore
+    from console.config import ConsoleConfig, ConsoleSettings
+    from console.services import Services
+    from console.staff import StaffStore
 
 from bot.training import BOT_DIR, dialogue_model
 from city.fingerprint import fingerprint_files
@@ -147,6 +151,61 @@ def gateway_config(settings: Settings, recorder: TraceRecorder | None = None) ->
         turn_observers=[recorder] if recorder is not None else (),
         conversation_observers=[recorder] if recorder is not None else (),
         exports=settings.data / "exports",
+    )
+
+
+def console_settings(settings: Settings) -> ConsoleSettings:
+    """Return the console's section of the settings, or what holds without one.
+
+    Raises `SettingsError` when a key of it is wrong.
+    """
+    from city.settings import module_section
+    from console.config import ConsoleSettings
+
+    return module_section(settings, "console", ConsoleSettings) or ConsoleSettings()
+
+
+def make_staff_store(settings: Settings) -> StaffStore:
+    """Open the store of staff accounts."""
+    from console.staff import StaffStore
+
+    section = console_settings(settings)
+    return StaffStore(
+        section.url or f"sqlite:///{settings.data / 'console.db'}",
+        idle_minutes=section.idle_minutes,
+        session_hours=section.session_hours,
+    )
+
+
+def first_admin(settings: Settings, staff: StaffStore) -> str | None:
+    """Make the account `admin` when there is no account at all; return its password, which is kept nowhere."""
+    from console.staff import make_password
+
+    if not console_settings(settings).first_admin or staff.count():
+        return None
+    password = make_password()
+    staff.add("admin", "admin", password)
+    return password
+
+
+def console_config(
+    settings: Settings, staff: StaffStore, services: Services, citizen_url: str
+) -> ConsoleConfig:
+    """Return what the console needs of the settings."""
+    from console.config import ConsoleConfig
+
+    section = console_settings(settings)
+    return ConsoleConfig(
+        staff=staff,
+        services=services,
+        city=(settings.city.name.get("zh"), settings.city.name.get("en")),
+        zone=settings.zone,
+        default_language=settings.city.default_language,
+        allow_plain_http=section.allow_plain_http,
+        trusted_proxies=settings.server.trusted_proxies,
+        citizen_url=citizen_url,
+        oidc=section.oidc,
+        oidc_secret=os.environ.get("CHENGDA_OIDC_SECRET", ""),
     )
 
 

@@ -23,13 +23,19 @@ def run(
         settings = load_settings()
     host = host or settings.server.host
     port = settings.server.port if port < 0 else port
+    console_port = settings.server.console_port if console_port < 0 else console_port
+    from chengda.compose import console_settings
+
+    with plain_errors(SettingsError):
+        console_host = console_settings(settings).host
     _check_port(host, port)
+    _check_port(console_host, console_port)
 
     from chengda.prepare import prepare
 
     prepare(settings)
     with plain_errors(KeyboardInterrupt):
-        asyncio.run(_serve(settings, host, port, started))
+        asyncio.run(_serve(settings, (host, port), (console_host, console_port), started))
 
 
 def _check_port(host: str, port: int) -> None:
@@ -47,16 +53,25 @@ def _check_port(host: str, port: int) -> None:
                 raise PortInUseError(host, port) from None
 
 
-async def _serve(settings: Settings, host: str, port: int, started: float) -> None:
-    from channels.gateway import create_app, serve
+async def _serve(
+    settings: Settings, citizens: tuple[str, int], staff_address: tuple[str, int], started: float
+) -> None:
+    from actions import answers
+    from channels.gateway import create_app, serve, start
+    from channels.web.keys import DISPATCHER
     from chengda.compose import (
+        console_config,
+        first_admin,
         gateway_config,
         make_brain,
+        make_staff_store,
         make_trace_recorder,
         make_trace_store,
         start_rooms,
         startup_errors,
     )
+    from console.app import create_console
+    from console.services import Services
 
     with plain_errors(*startup_errors()):
         brain = make_brain(settings)
@@ -64,22 +79,46 @@ async def _serve(settings: Settings, host: str, port: int, started: float) -> No
         brain.load()
         traces = make_trace_store(settings)
         recorder = make_trace_recorder(settings, traces)
-        app = create_app(brain, gateway_config(settings, recorder))
+        config = gateway_config(settings, recorder)
+        app = create_app(brain, config)
+        staff = make_staff_store(settings)
+        services = Services(
+            settings=settings,
+            knowledge=answers.get_service(),
+            traces=traces,
+            dispatcher=app[DISPATCHER],
+            charts=config.charts,
+            exports=config.exports,
+        )
+        staff_app = create_console(console_config(settings, staff, services, _address(*citizens)))
+        console_runner = await start(staff_app, *staff_address)
 
         def ready() -> None:
-            shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host
+            password = first_admin(settings, staff)
             console.print(
                 f"\n[bold]{settings.city.name.zh} · {settings.city.name.en}[/] "
                 f"[dim]{time.perf_counter() - started:.1f} s[/]\n"
-                f"  聊天页 Chat page   http://{shown}:{port}/\n"
-                f"  接口 API           http://{shown}:{port}/api/v1/   (/healthz, /readyz)\n"
-                "  按 Ctrl-C 停止 · Ctrl-C stops"
+                f"  聊天页 Chat page   {_address(*citizens)}\n"
+                f"  工作台 Console     {_address(staff_address[0], console_runner.addresses[0][1])}\n"
+                f"  接口 API           {_address(*citizens)}api/v1/   (/healthz, /readyz)"
             )
+            if password:
+                console.print(
+                    f"  工作台账号，仅显示一次 Console account, shown once:  admin  {password}", markup=False
+                )
+            console.print("  按 Ctrl-C 停止 · Ctrl-C stops")
 
         try:
-            await serve(app, host, port, on_ready=ready)
+            await serve(app, *citizens, on_ready=ready)
         finally:
+            await console_runner.cleanup()
+            staff.close()
             recorder.close()
             traces.close()
             brain.close()
             console.print("已停止，未丢失任何消息 · stopped, nothing lost")
+
+
+def _address(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host
+    return f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"

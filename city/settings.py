@@ -163,6 +163,7 @@ class Settings(_Section):
     traffic: dict[str, Any] | None = None
     energy: dict[str, Any] | None = None
     requests: dict[str, Any] | None = None
+    console: dict[str, Any] | None = None
     models: ModelsSection = ModelsSection()
     server: ServerSection = ServerSection()
     traces: TracesSection = TracesSection()

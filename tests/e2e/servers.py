@@ -27,6 +27,7 @@ class Server:
     data_dir: Path
     process: subprocess.Popen[bytes]
     log: Path
+    console_url: str = ""
 
 
 def free_port() -> int:
@@ -66,6 +67,7 @@ def start_server(folder: Path, port: int | None = None) -> Server:
         RuntimeError: when it ends or is not ready in time; the message holds its last output.
     """
     port = port or free_port()
+    console_port = free_port()
     settings = folder / "city.yml"
     if not settings.exists():
         settings_for(folder)
@@ -74,7 +76,16 @@ def start_server(folder: Path, port: int | None = None) -> Server:
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "chengda", "run", "--port", str(port)],
+            [
+                sys.executable,
+                "-m",
+                "chengda",
+                "run",
+                "--port",
+                str(port),
+                "--console-port",
+                str(console_port),
+            ],
             cwd=ROOT,
             env=env,
             stdout=stream,
@@ -88,7 +99,7 @@ def start_server(folder: Path, port: int | None = None) -> Server:
         try:
             with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
                 if answer.status == 200:
-                    return Server(url, folder / "var", process, log)
+                    return Server(url, folder / "var", process, log, f"http://127.0.0.1:{console_port}")
         except OSError:
             time.sleep(0.1)
     process.kill()

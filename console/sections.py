@@ -1,0 +1,14 @@
+"""The sections of the console, in one place; `console.section` says what a section is."""
+
+from __future__ import annotations
+
+from console.audit.section import SECTION as AUDIT
+from console.home.section import SECTION as HOME
+from console.section import Section
+from console.users.section import SECTION as USERS
+
+SECTIONS: tuple[Section, ...] = (
+    HOME,
+    USERS,
+    AUDIT,
+)

@@ -1,0 +1,43 @@
+"""Texts of the accounts' pages."""
+
+from __future__ import annotations
+
+TEXTS = {
+    "title": ("用户与角色", "Users and roles"),
+    "about": ("添加账号、分配角色、停用账号。", "Add accounts, give roles, close accounts."),
+    "list": ("账号", "Accounts"),
+    "name": ("用户名", "User name"),
+    "role": ("角色", "Role"),
+    "state": ("状态", "State"),
+    "last": ("上次登录", "Last sign-in"),
+    "active": ("启用", "Open"),
+    "disabled": ("已停用", "Closed"),
+    "locked": ("已锁定", "Locked"),
+    "sso": ("统一身份认证", "Single sign-on"),
+    "new": ("添加账号", "Add an account"),
+    "add": ("添加", "Add"),
+    "password": ("初始密码（留空则自动生成）", "First password (made for you when left empty)"),
+    "added": ("已添加账号 {name}。", "The account {name} is added."),
+    "once": (
+        "{name} 的密码：{password} ，仅显示这一次。",
+        "The password of {name} is {password} and is shown only this once.",
+    ),
+    "change_role": ("更改角色", "Change role"),
+    "role_of": ("{name} 的角色", "Role of {name}"),
+    "role_changed": ("{name} 现在是{role}。", "{name} is now {role}."),
+    "reset": ("重置密码", "Reset password"),
+    "disable": ("停用", "Close"),
+    "enable": ("启用", "Reopen"),
+    "is_disabled": ("{name} 已停用，其登录已退出。", "{name} is closed and signed out."),
+    "is_enabled": ("{name} 已启用。", "{name} is open again."),
+    "exists": ("该用户名已存在。", "This name is taken."),
+    "bad_name": ("请用 1–64 个字母、数字或 . _ - @。", "Use 1 to 64 letters, digits or . _ - @."),
+    "last_admin": ("至少要保留一位启用的管理员。", "At least one administrator must stay."),
+    "sure_disable": ("确定停用 {name} 吗？", "Close the account of {name}?"),
+    "sure_reset": ("确定重置 {name} 的密码吗？", "Reset the password of {name}?"),
+    "audit.add": ("添加账号", "Account added"),
+    "audit.role": ("更改角色", "Role changed"),
+    "audit.password": ("修改密码", "Password changed"),
+    "audit.disable": ("停用账号", "Account closed"),
+    "audit.enable": ("启用账号", "Account reopened"),
+}
