@@ -346,7 +346,9 @@ async def test_an_internal_error_names_a_number_and_nothing_else(
     async def broken(request: web.Request) -> web.StreamResponse:
         raise RuntimeError("secret detail")
 
-    section = Section("demo", "viewer", lambda: [web.get("/demo", broken)], {"title": ("示例", "Demo")}, tmp_path)
+    section = Section(
+        "demo", "viewer", lambda: [web.get("/demo", broken)], {"title": ("示例", "Demo")}, tmp_path
+    )
     console = await browser_of(replace(console_config, sections=(*SECTIONS, section)))
     await console.sign_in("viewer")
     page = await console.page("/demo", 500)
@@ -403,7 +405,9 @@ async def test_uploads_keep_only_the_last_part_of_their_name(
         seen.append((await read_form(request)).file("file"))
         return web.Response()
 
-    section = Section("demo", "viewer", lambda: [web.post("/demo", take)], {"title": ("示例", "Demo")}, tmp_path)
+    section = Section(
+        "demo", "viewer", lambda: [web.post("/demo", take)], {"title": ("示例", "Demo")}, tmp_path
+    )
     console = await browser_of(replace(console_config, sections=(*SECTIONS, section)))
     await console.sign_in("viewer")
     for name in ("../../etc/passwd", "..\\..\\evil.md", "/abs/x.csv", "...."):
