@@ -164,6 +164,8 @@ class Settings(_Section):
     energy: dict[str, Any] | None = None
     requests: dict[str, Any] | None = None
     console: dict[str, Any] | None = None
+    handover: dict[str, Any] | None = None
+    notices: dict[str, Any] | None = None
     models: ModelsSection = ModelsSection()
     server: ServerSection = ServerSection()
     traces: TracesSection = TracesSection()

@@ -8,7 +8,7 @@ from rasa_sdk import Action, Tracker
 from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.general.replies import emergency_reply, handoff_reply, language_reply, wished_language
+from actions.general.replies import emergency_reply, language_reply, wished_language
 from actions.sdk import language_of, say
 from city.messages import Reply
 from city.settings import current_settings
@@ -29,19 +29,6 @@ class ActionEmergency(Action):
             dispatcher,
             emergency_reply(current_settings().emergency, emergency_kind(text), language_of(tracker)),
         )
-        return []
-
-
-class ActionHandoff(Action):
-    """Says where to find a person."""
-
-    def name(self) -> str:
-        return "action_handoff"
-
-    def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
-    ) -> list[dict[str, Any]]:
-        say(dispatcher, handoff_reply(current_settings().contact, language_of(tracker)))
         return []
 
 
