@@ -15,6 +15,7 @@ from channels.protocols import ConversationObserver, ConversationOwner, TurnObse
 if TYPE_CHECKING:
     from channels.base import Channel
     from channels.courier import Retries
+    from channels.extension import Extension
     from channels.queue.base import InboundQueue
     from channels.switches import ChannelSwitches
     from city.outbox import Outbox
@@ -85,6 +86,7 @@ class GatewayConfig:
         channels: chat apps answering under `/channels/{name}/webhook`.
         charts: folder of pictures that replies name as `/charts/NAME`; `None` serves none.
         owner: knows which conversations a person answers; `None` leaves them all to the bot.
+        extensions: what stands beside the chat API, such as the hotline.
         turn_observers: told of every answered turn, such as the trace recorder.
         conversation_observers: told of ratings and erasures.
         outbox: where other rooms put what is to be said later; one on `database` when left out.
@@ -116,6 +118,7 @@ class GatewayConfig:
     create_tables: bool = True
     charts: Path | None = None
     owner: ConversationOwner | None = None
+    extensions: Sequence[Extension] = ()
     turn_observers: Sequence[TurnObserver] = ()
     conversation_observers: Sequence[ConversationObserver] = ()
     exports: Path | None = None

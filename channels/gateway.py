@@ -117,6 +117,8 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     app[NEW_CONVERSATIONS] = TokenBuckets(limits.new_conversations)
     app[SOCKETS] = sockets
     app.add_routes([*api.routes(), *pages.routes()])
+    for extension in config.extensions:
+        app.add_routes(extension.routes())
     app.router.add_route("GET", "/channels/{name}/webhook", gate.webhook)
     app.router.add_route("POST", "/channels/{name}/webhook", gate.webhook)
     app.on_response_prepare.append(security_headers(config))
@@ -129,6 +131,8 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         await gate.start()
         await courier.start()
         await intake.start()
+        for extension in config.extensions:
+            await extension.start(dispatcher, store)
         yield
         with contextlib.suppress(OutboxNotConfiguredError):
             if get_outbox() is outbox:
@@ -138,6 +142,8 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     async def drain(_app: web.Application) -> None:
         await gate.drain()
         await dispatcher.close()
+        for extension in config.extensions:
+            await extension.stop()
         await intake.stop(limits.drain_s)
         await courier.stop(limits.drain_s)
         await gate.stop()

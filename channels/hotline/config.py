@@ -31,8 +31,8 @@ class AudioSocketSection(_Section):
     """Where Asterisk's AudioSocket application connects; port 0 takes any free one."""
 
     host: str = "127.0.0.1"
-    port: int = Field(9092, ge=0, le=65535)
-    calls: int = Field(20, ge=1, le=1000)
+    port: int = Field(default=9092, ge=0, le=65535)
+    calls: int = Field(default=20, ge=1, le=1000)
 
 
 class HotlineSection(_Section):
@@ -46,12 +46,12 @@ class HotlineSection(_Section):
     providers: list[Literal["twilio", "jambonz", "audiosocket", "media_stream"]] = []
     public_url: str = ""
     transfer_to: str = ""
-    silence_s: float = Field(6.0, gt=0, le=60)
-    misses: int = Field(3, ge=1, le=10)
-    confirm_below: float = Field(0.6, ge=0, le=1)
-    refuse_below: float = Field(0.3, ge=0, le=1)
-    audiosocket: AudioSocketSection = AudioSocketSection()
-    speech: SpeechSection = SpeechSection()
+    silence_s: float = Field(default=6.0, gt=0, le=60)
+    misses: int = Field(default=3, ge=1, le=10)
+    confirm_below: float = Field(default=0.6, ge=0, le=1)
+    refuse_below: float = Field(default=0.3, ge=0, le=1)
+    audiosocket: AudioSocketSection = Field(default_factory=AudioSocketSection)
+    speech: SpeechSection = Field(default_factory=SpeechSection)
 
     @validator("public_url")
     def _address(cls, value: str) -> str:

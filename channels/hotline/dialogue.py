@@ -73,6 +73,11 @@ class Telephone:
             return self._said(call, [phrase("confirm", call.language, text=spoken)])
         return await self._question(call, text)
 
+    def unreached(self, call: Call) -> Step:
+        """Go on after a transfer that nobody took."""
+        call.outcome, call.misses = "", 0
+        return self._said(call, [phrase("no_person", call.language)])
+
     async def _keys(self, call: Call, digits: str) -> Step:
         if not digits or any(c not in "0123456789*#" for c in digits):
             return self._missed(call, "noise")
@@ -185,7 +190,9 @@ class Telephone:
         if not call.chosen and what == "silence":
             other = "en" if call.language == "zh" else "zh"
             return Step(
-                [Say(said[0], call.language), Say(phrase(key, other), other)], language=call.language, rate=call.rate
+                [Say(said[0], call.language), Say(phrase(key, other), other)],
+                language=call.language,
+                rate=call.rate,
             )
         return self._step(call, said)
 

@@ -16,7 +16,10 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "en": "Just ask your question. To hear it again press eight, slower press seven, more press nine, a person press zero.",
     },
     "more": {"zh": "想听更多，请说“继续”，或按九。", "en": "To hear more, say “more” or press nine."},
-    "no_more": {"zh": "没有更多内容了。请问还有什么问题？", "en": "That is all. What else would you like to know?"},
+    "no_more": {
+        "zh": "没有更多内容了。请问还有什么问题？",
+        "en": "That is all. What else would you like to know?",
+    },
     "anything_else": {"zh": "请问还有什么可以帮您？", "en": "Is there anything else?"},
     "option": {"zh": "{title}，请按{number}。", "en": "For {title}, press {number}."},
     "silence": {"zh": "您还在吗？请说出您的问题。", "en": "Are you still there? Please ask your question."},
@@ -24,7 +27,10 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "zh": "我没有听到声音。转人工请按零。",
         "en": "I cannot hear you. For a person, press zero.",
     },
-    "noise": {"zh": "抱歉，没有听清，请再说一遍。", "en": "Sorry, I did not catch that. Please say it again."},
+    "noise": {
+        "zh": "抱歉，没有听清，请再说一遍。",
+        "en": "Sorry, I did not catch that. Please say it again.",
+    },
     "noise_again": {
         "zh": "还是没有听清。请换个说法，或者按零转人工。",
         "en": "I still did not catch it. Try other words, or press zero for a person.",
@@ -37,7 +43,10 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
     "again": {"zh": "好的，请再说一遍。", "en": "All right, please say it again."},
     "slower": {"zh": "好的，我说慢一点。", "en": "All right, I will speak slower."},
     "language": {"zh": "好的，我说普通话。", "en": "All right, I will speak English."},
-    "transfer": {"zh": "正在为您转接人工服务，请稍候。", "en": "I am putting you through to a person. Please hold."},
+    "transfer": {
+        "zh": "正在为您转接人工服务，请稍候。",
+        "en": "I am putting you through to a person. Please hold.",
+    },
     "no_person": {
         "zh": "现在无法转接人工，您可以继续问我，或稍后再拨。",
         "en": "I cannot put you through at the moment. You can go on asking me, or call again later.",
@@ -56,24 +65,40 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
 }
 
 _WISHES: Mapping[str, re.Pattern[str]] = {
-    "person": re.compile(
-        r"转?人工|真人|接线员|客服|话务员|找个人|\b(operator|agent|human|representative|(speak|talk) to (a |some)?(person|body|one))\b",
-        re.I,
-    ),
-    "repeat": re.compile(
-        r"^(请|麻烦)?(你|您)?(再说|重复|再讲|重说|重听)(一?[遍次下])?|没听清|没听见|^(please )?(repeat|say (that|it) again|again|pardon|what did you say)\b",
-        re.I,
-    ),
-    "slower": re.compile(r"慢一?点|慢些|太快|slower|slow down|too fast", re.I),
-    "more": re.compile(r"^(请|你|您)?(继续|接着|往下|下一段|还有呢|更多|说下去)|^(go on|(say |tell me )?more|continue|next|carry on)\b", re.I),
-    "goodbye": re.compile(r"^(没有了|没了|不用了|没事了|再见|拜拜|挂了)|^(no,? thanks?|no,? that.?s all|good ?bye|bye)\b", re.I),
-    "english": re.compile(r"^(请)?(说|讲|用)?(英文|英语)|^(in )?english( please)?\W*$|speak english", re.I),
-    "chinese": re.compile(r"^(请)?(说|讲|用)?(中文|汉语|普通话|国语)\W*$|^(in )?(chinese|mandarin)( please)?\W*$", re.I),
+    name: re.compile("|".join(patterns), re.I)
+    for name, patterns in {
+        "person": (
+            r"转?人工|真人|接线员|客服|话务员|找个人",
+            r"\b(operator|agent|human|representative|(speak|talk) to (a |some)?(person|body|one))\b",
+        ),
+        "repeat": (
+            r"^(请|麻烦)?(你|您)?(再说|重复|再讲|重说|重听)(一?[遍次下])?|没听清|没听见",
+            r"^(please )?(repeat|say (that|it) again|again|pardon|what did you say)\b",
+        ),
+        "slower": (r"慢一?点|慢些|太快", r"slower|slow down|too fast"),
+        "more": (
+            r"^(请|你|您)?(继续|接着|往下|下一段|还有呢|更多|说下去)",
+            r"^(go on|(say |tell me )?more|continue|next|carry on)\b",
+        ),
+        "goodbye": (
+            r"^(没有了|没了|不用了|没事了|再见|拜拜|挂了)",
+            r"^(no,? thanks?|no,? that.?s all|good ?bye|bye)\b",
+        ),
+        "english": (r"^(请)?(说|讲|用)?(英文|英语)", r"^(in )?english( please)?\W*$|speak english"),
+        "chinese": (
+            r"^(请)?(说|讲|用)?(中文|汉语|普通话|国语)\W*$",
+            r"^(in )?(chinese|mandarin)( please)?\W*$",
+        ),
+    }.items()
 }
 _YES = re.compile(r"^(是|对|嗯|好|没错|正确|可以|yes|yeah|yep|right|correct|that.?s right|ok)", re.I)
 _NO = re.compile(r"^(不|没有|错|no\b|nope|wrong|not)", re.I)
 # What must not be misheard: long numbers, in digits or in spoken ones.
-_CRITICAL = re.compile(r"\d[\d\s-]{4,}\d|[零〇一幺二两三四五六七八九]{6,}|(?:\b(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)\b\W*){6,}", re.I)
+_CRITICAL = re.compile(
+    r"\d[\d\s-]{4,}\d|[零〇一幺二两三四五六七八九]{6,}"
+    r"|(?:\b(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)\b\W*){6,}",
+    re.I,
+)
 _LONGEST_WISH = 20
 
 

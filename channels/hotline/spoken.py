@@ -134,8 +134,7 @@ def _numbers(text: str, language: str) -> str:
     else:
         text = re.sub(r"(?<=\d)\s*%", " percent", text)
         text = re.sub(r"(?<=\d)\s*[-–—~～]\s*(?=\d)", " to ", text)
-    pattern = r"(?<![\d.])[-−]?\d[\d,]*(?:\.\d+)?" if not zh else r"[-−]?\d[\d,]*(?:\.\d+)?"
-    return re.sub(pattern, lambda m: _amount(m[0], language), text)
+    return re.sub(r"[-−]?[0-9][0-9,]*(?:\.[0-9]+)?", lambda m: _amount(m[0], language), text)
 
 
 def _amount(number: str, language: str) -> str:

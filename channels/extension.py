@@ -1,0 +1,27 @@
+"""What stands beside the chat API on the same gateway: the hotline, a standard's server."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from channels.dispatcher import Dispatcher
+from channels.store import ConversationStore
+
+
+class Extension(ABC):
+    """Routes of its own, and a life with the gateway's."""
+
+    @abstractmethod
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return the routes, before the gateway starts."""
+
+    @abstractmethod
+    async def start(self, dispatcher: Dispatcher, store: ConversationStore) -> None:
+        """Begin; the store is open, and messages may be handed to the dispatcher."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """End; the dispatcher takes no more messages."""
