@@ -12,6 +12,7 @@ from nlp.registry import ModelRegistry
 if TYPE_CHECKING:
     from bot.brain import Brain, BrainConfig
     from channels import gateway
+    from channels.extension import Extension
     from channels.traces import TraceRecorder, TraceStore
     from console.config import ConsoleConfig, ConsoleSettings
     from console.services import Services
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 from bot.training import BOT_DIR, dialogue_model
 from city.fingerprint import fingerprint_files
-from city.settings import Bilingual, Settings, SettingsError
+from city.settings import Bilingual, Settings, SettingsError, module_section
 
 
 def nlu_models_dir(settings: Settings) -> Path:
@@ -151,6 +152,7 @@ def gateway_config(settings: Settings, recorder: TraceRecorder | None = None) ->
         turn_observers=[recorder] if recorder is not None else (),
         conversation_observers=[recorder] if recorder is not None else (),
         exports=settings.data / "exports",
+        extensions=make_extensions(settings),
     )
 
 
@@ -209,6 +211,22 @@ def console_config(
     )
 
 
+def make_extensions(settings: Settings) -> list[Extension]:
+    """Return what stands beside the chat API: the hotline, where the settings name a way of calling."""
+    from channels.hotline.config import HotlineSection
+    from channels.hotline.extension import HotlineExtension
+
+    hotline = module_section(settings, "hotline", HotlineSection)
+    if hotline is None or not hotline.providers:
+        return []
+    names = {
+        code: {"city": settings.city.name.get(code), "assistant": settings.city.assistant_name.get(code)}
+        for code in ("zh", "en")
+    }
+    database = settings.server.conversation_url or f"sqlite:///{settings.data / 'hotline.db'}"
+    return [HotlineExtension(hotline, database, names, os.environ)]
+
+
 def start_rooms(settings: Settings) -> None:
     """Open the city modules' services."""
     from actions import setup
@@ -224,6 +242,8 @@ def startup_errors() -> tuple[type[Exception], ...]:
     from actions.transit.errors import TransitError
     from bot.brain import BrainError
     from channels.gateway import PortInUseError
+    from channels.hotline.extension import HotlineConfigError
+    from channels.hotline.speech import SpeechEngineError
     from city.db import DatabaseError
     from knowledge.article import ArticleError
     from knowledge.calibrating import QuestionFileError
@@ -238,6 +258,8 @@ def startup_errors() -> tuple[type[Exception], ...]:
         TrafficError,
         EnergyError,
         RequestsError,
+        HotlineConfigError,
+        SpeechEngineError,
         DatabaseError,
         ArticleError,
         QuestionFileError,

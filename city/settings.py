@@ -166,6 +166,7 @@ class Settings(_Section):
     console: dict[str, Any] | None = None
     handover: dict[str, Any] | None = None
     notices: dict[str, Any] | None = None
+    hotline: dict[str, Any] | None = None
     models: ModelsSection = ModelsSection()
     server: ServerSection = ServerSection()
     traces: TracesSection = TracesSection()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from num2words import num2words
+
 from channels.hotline.numerals import cardinal, clock, spell
 from city.messages import Reply
 
@@ -66,7 +68,7 @@ def speakable(text: str, language: str) -> str:
     text = _times(text, language)
     text = _dates(text, language)
     text = _numbers(text, language)
-    text = re.sub(r"[|*_#<>\\^{}\[\]]", " ", text)
+    text = re.sub(r"[|*_#<>\\^{}\[\]]", " ", text).replace(".m..", ".m.")
     return re.sub(r"[ \t]+", " ", text).strip()
 
 
@@ -77,7 +79,7 @@ def _times(text: str, language: str) -> str:
         return clock(int(match[1]), int(match[2]), language)
 
     text = re.sub(rf"(?<![\d.]){_CLOCK}{_DASH}(?={_CLOCK})", lambda m: words(m) + to, text)
-    return re.sub(rf"(?<![\d.]){_CLOCK}(?![\d:])", words, text)
+    return re.sub(rf"(?<![\d.]){_CLOCK}(?!\d|:\d)", words, text)
 
 
 def _dates(text: str, language: str) -> str:
@@ -123,6 +125,14 @@ def _numbers(text: str, language: str) -> str:
         text,
     )
     text = re.sub(r"((?:转|extension)\s*)(\d{1,3})(?!\d)", lambda m: m[1] + spell(m[2], language), text)
+    # "K12": the letter stands by itself.
+    text = re.sub(r"(?<=[A-Za-z])(?=\d)", " ", text)
+    if not zh:
+        text = re.sub(
+            r"(?<![\w.])(\d{1,4})(?:st|nd|rd|th)\b",
+            lambda m: str(num2words(int(m[1]), to="ordinal")).replace(",", ""),
+            text,
+        )
     if zh:
         text = re.sub(
             rf"(\d[\d,]*(?:\.\d+)?)%(?:{_DASH}(?=\d))?",
@@ -130,7 +140,7 @@ def _numbers(text: str, language: str) -> str:
             text,
         )
         text = re.sub(r"(?<=\d)\s*[-–—~～]\s*(?=\d)", "到", text)
-        text = re.sub(r"(?<![\d.])2(?=[个位次条辆天])", "两", text)
+        text = re.sub(r"(?<![\d.])2(?=[个位次条辆天张处件])", "两", text)
     else:
         text = re.sub(r"(?<=\d)\s*%", " percent", text)
         text = re.sub(r"(?<=\d)\s*[-–—~～]\s*(?=\d)", " to ", text)
@@ -171,4 +181,4 @@ def parts_of(replies: Sequence[Reply], language: str, part_chars: int | None = N
 
 
 def _sentences(text: str) -> list[str]:
-    return [piece.strip() for piece in _SENTENCE.split(text) if piece and piece.strip()]
+    return [piece.strip() for piece in _SENTENCE.split(_BULLET.sub("", text)) if piece and piece.strip()]

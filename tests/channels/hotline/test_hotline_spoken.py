@@ -105,6 +105,10 @@ def test_chinese(written: str, spoken: str) -> None:
         ("mean speed 49 km/h", "mean speed forty-nine kilometres per hour"),
         ("half price (50%)", "half price (fifty percent)"),
         ("from 26 Nov 22:00", "from November twenty-six ten p.m."),
+        ("counter, 2nd floor", "counter, second floor"),
+        ("8:30–12:30: Binhe Road", "eight thirty a.m. to twelve thirty p.m.: Binhe Road"),
+        ("until 17:00.", "until five p.m."),
+        ("Bus K12 (night)", "Bus K twelve (night)"),
         ("No. 88 Renmin Rd", "number eighty-eight Renmin Road"),
     ],
 )
@@ -133,6 +137,11 @@ def test_a_long_answer_is_said_in_parts() -> None:
     assert len(parts) >= 3
     assert all(len(part) <= PART_CHARS["zh"] for part in parts)
     assert parts[0].startswith("请带身份证到窗口办理")
+
+
+def test_numbered_lists_are_read_without_their_numbers() -> None:
+    parts = parts_of([Reply("Nearby:\n1. People's Square\n2. Old Town", "transit")], "en")
+    assert parts == ["Nearby: People's Square. Old Town."]
 
 
 def test_digits_are_spelled_for_the_ear() -> None:
