@@ -55,10 +55,14 @@ class Open311ClientSection(_Section):
 
 
 class Open311ServerSection(_Section):
-    """Our own GeoReport v2 server under /open311/v2; keys come from OPEN311_KEYS (comma-separated)."""
+    """Our own GeoReport v2 server under /open311/v2; keys come from OPEN311_KEYS (comma-separated).
+
+    `public` lets everybody read reports, personal data masked, as many cities do; else reading needs a key too.
+    """
 
     enabled: bool = True
     jurisdiction_id: str = ""
+    public: bool = False
     page_size: int = Field(50, ge=1, le=500)
     posts_per_minute: int = Field(120, ge=1)
 
