@@ -10,6 +10,7 @@ from nlp.joint_manifest import ModelError, ModelNotFoundError
 from nlp.registry import ModelRegistry
 
 if TYPE_CHECKING:
+    from actions.handover.service import HandoverService
     from bot.brain import Brain, BrainConfig
     from channels import gateway
     from channels.extension import Extension
@@ -125,11 +126,15 @@ def make_trace_recorder(settings: Settings, store: TraceStore) -> TraceRecorder:
     )
 
 
-def gateway_config(settings: Settings, recorder: TraceRecorder | None = None) -> gateway.GatewayConfig:
-    """Return what the gateway needs of the settings; `recorder` is told of every turn."""
+def gateway_config(
+    settings: Settings, recorder: TraceRecorder | None = None, desk: HandoverService | None = None
+) -> gateway.GatewayConfig:
+    """Return what the gateway needs of the settings; `recorder` is told of every turn, `desk` owns conversations."""
+    from actions.handover.owner import HandoverOwner
     from channels import gateway
 
     server = settings.server
+    owner = HandoverOwner(desk) if desk is not None else None
     return gateway.GatewayConfig(
         city_name=_bilingual(settings.city.name),
         assistant_name=_bilingual(settings.city.assistant_name),
@@ -150,7 +155,8 @@ def gateway_config(settings: Settings, recorder: TraceRecorder | None = None) ->
         trusted_proxies=server.trusted_proxies,
         charts=settings.data / "charts",
         turn_observers=[recorder] if recorder is not None else (),
-        conversation_observers=[recorder] if recorder is not None else (),
+        owner=owner,
+        conversation_observers=[keeper for keeper in (recorder, owner) if keeper is not None],
         exports=settings.data / "exports",
         extensions=make_extensions(settings),
     )
@@ -237,6 +243,7 @@ def start_rooms(settings: Settings) -> None:
 def startup_errors() -> tuple[type[Exception], ...]:
     """Return the errors that tell the operator what to mend; they are printed without a traceback."""
     from actions.energy import EnergyError
+    from actions.handover import HandoverError
     from actions.requests import RequestsError
     from actions.traffic import TrafficError
     from actions.transit.errors import TransitError
@@ -260,6 +267,7 @@ def startup_errors() -> tuple[type[Exception], ...]:
         RequestsError,
         HotlineConfigError,
         SpeechEngineError,
+        HandoverError,
         DatabaseError,
         ArticleError,
         QuestionFileError,

@@ -70,6 +70,7 @@ async def _serve(
         start_rooms,
         startup_errors,
     )
+    from chengda.people import open_desk
     from console.app import create_console
     from console.services import Services
 
@@ -79,7 +80,8 @@ async def _serve(
         brain.load()
         traces = make_trace_store(settings)
         recorder = make_trace_recorder(settings, traces)
-        config = gateway_config(settings, recorder)
+        desk = open_desk(settings, traces, recorder)
+        config = gateway_config(settings, recorder, desk)
         app = create_app(brain, config)
         staff = make_staff_store(settings)
         services = Services(
@@ -87,6 +89,7 @@ async def _serve(
             knowledge=answers.get_service(),
             traces=traces,
             dispatcher=app[DISPATCHER],
+            handover=desk,
             charts=config.charts,
             exports=config.exports,
         )
@@ -108,9 +111,13 @@ async def _serve(
                 )
             console.print("  按 Ctrl-C 停止 · Ctrl-C stops")
 
+        if desk is not None:
+            desk.keeper.start()
         try:
             await serve(app, *citizens, on_ready=ready)
         finally:
+            if desk is not None:
+                desk.close()
             await console_runner.cleanup()
             staff.close()
             recorder.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from actions.handover.service import HandoverService
     from channels.dispatcher import Dispatcher
     from channels.traces import TraceStore
     from city.settings import Settings
@@ -26,5 +27,6 @@ class Services:
     knowledge: KnowledgeService | None = None
     traces: TraceStore | None = None
     dispatcher: Dispatcher | None = None
+    handover: HandoverService | None = None
     charts: Path | None = None
     exports: Path | None = None

@@ -58,6 +58,7 @@ class Office:
         self._listeners: list[Callable[[], None]] = []
         # One flush at a time: what was written first reaches the outbox first.
         self._flushing = threading.Lock()
+        self.closing = False
 
     # Who is told of changes
 
@@ -69,6 +70,12 @@ class Office:
         """Call `listener` no more."""
         if listener in self._listeners:
             self._listeners.remove(listener)
+
+    def close(self) -> None:
+        """Tell those who listen that there will be nothing more to hear."""
+        self.closing = True
+        for listener in tuple(self._listeners):
+            listener()
 
     def changed(self) -> None:
         """Send out what is waiting and tell the listeners."""

@@ -35,6 +35,7 @@ class HandoverService:
 
     def close(self) -> None:
         """Stop looking after the desk and close its database."""
+        self.office.close()
         self.keeper.stop()
         self.store.engine.dispose()
 

@@ -1,0 +1,1 @@
+"""The operators' desk: conversations that citizens have with people."""
