@@ -5,65 +5,29 @@
     python benchmarks/retrieval.py readers [--readers 200] [--edits 20]
 
 Each part writes its tables into benchmarks/retrieval.md, between its own marks. `quality` uses the shipped articles and
-base and the questions in tests/data/knowledge; `scale` uses made-up vectors (groups of Gaussian clouds, 384 dimensions)
-and made-up passages (20 words, Zipf's law); every size and kind runs in a process of its own, so that memory is its own.
+base and the questions in tests/data/knowledge; for `scale` see retrieval_scale.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import re
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
+from retrieval_report import ROOT, machine, write_part
+from retrieval_scale import scale
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "benchmarks" / "retrieval.md"
 DATA = ROOT / "tests" / "data" / "knowledge"
 TODAY = date(2026, 11, 23)
-DIMENSION, QUERIES, TOP = 384, 200, 10
-VOCABULARY = 200_000
 # Fifty questions a second from 200 readers: what a busy evening asks of two cores, with room for the writer.
 PAUSE_S = 4.0
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
-
-
-def machine() -> str:
-    """Return what this was measured on, with the load of other work at that moment."""
-    load = os.getloadavg()[0]
-    return f"{processor()}, {os.cpu_count()} cores, load of the machine at the start {load:.1f}"
-
-
-def write_part(name: str, text: str) -> None:
-    """Replace one part of the report."""
-    old = OUT.read_text("utf-8") if OUT.exists() else "# Retrieval\n\nMade by `benchmarks/retrieval.py`.\n"
-    part = f"<!-- {name} -->\n{text.strip()}\n<!-- /{name} -->"
-    pattern = re.compile(f"<!-- {name} -->.*?<!-- /{name} -->", re.DOTALL)
-    new = pattern.sub(lambda _: part, old) if pattern.search(old) else f"{old.rstrip()}\n\n{part}\n"
-    OUT.write_text(new, "utf-8")
-    print(text)
 
 
 def opened(folder: Path) -> Any:
@@ -73,9 +37,6 @@ def opened(folder: Path) -> Any:
 
     settings = load_settings(ROOT / "city.yml").copy(update={"data_dir": folder})
     return KnowledgeService.open(settings, follow=False)
-
-
-# Quality
 
 
 def quality(with_use: bool) -> None:
@@ -193,232 +154,6 @@ def use_ranking(service: Any, questions: Any) -> dict[str, dict[str, float]]:
     return {name: _ranking([pair for pair in pairs if pair[0].language == name]) for name in languages}
 
 
-# Scale
-
-
-def made_up_vectors(count: int, folder: Path) -> tuple[Any, Any]:
-    """Return a float16 memory map (count, 384) of unit vectors in groups, and queries near some of them."""
-    generator = np.random.default_rng(7)
-    groups = max(16, int(np.sqrt(count)))
-    centres = generator.normal(size=(groups, DIMENSION)).astype("f4")
-    path = folder / "vectors.f16"
-    out = np.memmap(path, np.float16, "w+", shape=(count, DIMENSION))
-    for start in range(0, count, 50_000):
-        rows = min(50_000, count - start)
-        block = centres[generator.integers(groups, size=rows)] + 0.7 * generator.normal(
-            size=(rows, DIMENSION)
-        )
-        out[start : start + rows] = block / np.linalg.norm(block, axis=1, keepdims=True)
-    near = out[generator.integers(count, size=QUERIES)].astype("f4")
-    queries = near + 0.03 * generator.normal(size=near.shape)
-    return out, (queries / np.linalg.norm(queries, axis=1, keepdims=True)).astype("f4")
-
-
-def exact_top(vectors: Any, queries: Any) -> Any:
-    """Return the rows of the exact nearest neighbours, (queries, TOP)."""
-    best = np.full((len(queries), TOP), -2.0, "f4")
-    rows = np.zeros((len(queries), TOP), np.int64)
-    for start in range(0, len(vectors), 20_000):
-        scores = queries @ np.asarray(vectors[start : start + 20_000], "f4").T
-        merged = np.concatenate([best, scores], axis=1)
-        places = np.concatenate(
-            [rows, np.tile(np.arange(start, start + scores.shape[1]), (len(queries), 1))], axis=1
-        )
-        order = np.argsort(-merged, axis=1)[:, :TOP]
-        best, rows = np.take_along_axis(merged, order, 1), np.take_along_axis(places, order, 1)
-    return rows
-
-
-def timings(work: Any, queries: Any) -> tuple[list[float], list[Any]]:
-    """Return the milliseconds of each call and what it gave."""
-    for query in queries[:5]:
-        work(query)
-    times, results = [], []
-    for query in queries:
-        begun = time.perf_counter()
-        results.append(work(query))
-        times.append((time.perf_counter() - begun) * 1000)
-    return times, results
-
-
-def measure_dense(count: int, kind: str, folder: Path) -> dict[str, Any]:
-    """Build and search one dense index; runs in a process of its own."""
-    from knowledge.vectors.faiss_store import FaissStore
-
-    vectors, queries = made_up_vectors(count, folder)
-    truth = exact_top(vectors, queries)
-    limit = count if kind == "flat" else 0
-    store = FaissStore(folder / "index", DIMENSION, flat_limit=limit, kind=kind if kind != "flat" else "hnsw")
-    begun = time.perf_counter()
-    state = store.build("zh", np.arange(count), vectors)
-    build_s = time.perf_counter() - begun
-    del vectors
-    (folder / "state.json").write_text(json.dumps(state))
-    np.savez(folder / "asked.npz", queries=queries, truth=truth)
-    found = child("search", str(count), kind, "--folder", str(folder))
-    size = sum(path.stat().st_size for path in (folder / "index").iterdir())
-    return {"what": kind, "count": count, "build_s": build_s, "file_mb": size / 1e6, **found}
-
-
-def measure_search(folder: Path) -> dict[str, Any]:
-    """Open an index that another process has built, and search it."""
-    from knowledge.vectors.faiss_store import FaissStore
-
-    with np.load(folder / "asked.npz") as asked:
-        queries, truth = asked["queries"], asked["truth"]
-    store = FaissStore(folder / "index", DIMENSION)
-    before = psutil.Process().memory_info().rss
-    begun = time.perf_counter()
-    reader = store.open(json.loads((folder / "state.json").read_text()))
-    open_s = time.perf_counter() - begun
-    times, results = timings(lambda query: reader.search(query, TOP)[0], queries)
-    rss = psutil.Process().memory_info().rss - before
-    hits = [
-        len(set(found.tolist()) & set(right.tolist())) / TOP
-        for found, right in zip(results, truth, strict=True)
-    ]
-    return {
-        "open_s": open_s,
-        "rss_mb": rss / 1e6,
-        "p50": float(np.median(times)),
-        "p95": float(np.quantile(times, 0.95)),
-        "recall": float(np.mean(hits)),
-    }
-
-
-def made_up_passages(count: int) -> Iterator[tuple[int, Counter[str]]]:
-    """Yield passages of 20 words by Zipf's law, five to an article."""
-    generator = np.random.default_rng(11)
-    for start in range(0, count, 20_000):
-        words = np.minimum(generator.zipf(1.25, size=(min(20_000, count - start), 20)), VOCABULARY)
-        for row, line in enumerate(words.tolist()):
-            yield (start + row) // 5, Counter(f"w{word}" for word in line)
-
-
-def measure_lexical(count: int) -> dict[str, Any]:
-    """Build and search one BM25 index; runs in a process of its own."""
-    from knowledge.lexical import LexicalSearch, build_postings
-
-    before = psutil.Process().memory_info().rss
-    begun = time.perf_counter()
-    postings = build_postings(made_up_passages(count))
-    build_s = time.perf_counter() - begun
-    search = LexicalSearch([postings], [np.ones(int(postings.document_articles[-1]) + 1, bool)])
-    rss = psutil.Process().memory_info().rss - before
-    generator = np.random.default_rng(5)
-    queries = [
-        [f"w{word}" for word in np.minimum(generator.zipf(1.25, size=7), VOCABULARY).tolist()]
-        for _ in range(QUERIES)
-    ]
-    times, _ = timings(lambda words: search.search({word: search.idf(word) for word in words}, 30), queries)
-    return {
-        "what": "BM25",
-        "count": count,
-        "build_s": build_s,
-        "rss_mb": rss / 1e6,
-        "p50": float(np.median(times)),
-        "p95": float(np.quantile(times, 0.95)),
-        "times": times,
-    }
-
-
-def measure_fused(count: int, kind: str, folder: Path) -> dict[str, Any]:
-    """Search dense and BM25 one after the other and fuse them; runs in a process of its own."""
-    from knowledge.lexical import LexicalSearch, build_postings
-    from knowledge.vectors.faiss_store import FaissStore
-
-    vectors, queries = made_up_vectors(count, folder)
-    limit = count if kind == "flat" else 0
-    store = FaissStore(folder / "index", DIMENSION, flat_limit=limit, kind=kind if kind != "flat" else "hnsw")
-    reader = store.open(store.build("zh", np.arange(count), vectors))
-    postings = build_postings(made_up_passages(count))
-    search = LexicalSearch([postings], [np.ones(int(postings.document_articles[-1]) + 1, bool)])
-    generator = np.random.default_rng(5)
-    words = [
-        [f"w{word}" for word in np.minimum(generator.zipf(1.25, size=7), VOCABULARY).tolist()]
-        for _ in range(QUERIES)
-    ]
-
-    def both(number: int) -> list[int]:
-        keys, _ = reader.search(queries[number], 60)
-        found = search.search({word: search.idf(word) for word in words[number]}, 30)
-        scores: dict[int, float] = {}
-        for ranked in (
-            dict.fromkeys(postings.document_articles[keys].tolist()),
-            [row for _, row, _ in found],
-        ):
-            for rank, article in enumerate(ranked):
-                scores[article] = scores.get(article, 0.0) + 1 / (20 + rank)
-        return sorted(scores, key=lambda article: -scores[article])[:TOP]
-
-    times, _ = timings(both, list(range(QUERIES)))
-    return {
-        "what": f"{kind} + BM25, fused",
-        "count": count,
-        "p50": float(np.median(times)),
-        "p95": float(np.quantile(times, 0.95)),
-        "rss_mb": psutil.Process().memory_info().rss / 1e6,
-    }
-
-
-def child(*arguments: str) -> dict[str, Any]:
-    """Run one measurement in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, __file__, "measure", *arguments],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
-def scale(sizes: list[int], kinds: list[str], fused: str) -> None:
-    """Measure cost by size."""
-    note = machine()
-    rows = []
-    for count in sizes:
-        for kind in kinds:
-            # Small bases are flat anyway; at a million only the kinds that held their ground before are built.
-            if (kind == "flat" or count >= 10_000) and (kind in ("hnsw", "ivf") or count <= 500_000):
-                rows.append(child("dense", str(count), kind))
-                print({key: value for key, value in rows[-1].items() if key != "times"}, flush=True)
-        rows.append(child("lexical", str(count), "-"))
-        rows.append(child("fused", str(count), "flat" if count < 50_000 else fused))
-        print({key: value for key, value in rows[-1].items() if key != "times"}, flush=True)
-    lines = [
-        "## Cost by size",
-        "",
-        f"384 dimensions, top {TOP}, one query at a time on one thread. {note}.",
-        "",
-        "| passages | index | build s | open s | RSS MB | file MB | p50 ms | p95 ms | recall of exact |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        cells = [
-            f"{row['count']:,}",
-            row["what"],
-            *(
-                f"{row[key]:.{digits}f}" if key in row else "–"
-                for key, digits in (
-                    ("build_s", 1),
-                    ("open_s", 2),
-                    ("rss_mb", 0),
-                    ("file_mb", 0),
-                    ("p50", 2),
-                    ("p95", 2),
-                    ("recall", 3),
-                )
-            ),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    write_part("scale", "\n".join(lines))
-
-
-# Readers
-
-
 def readers(count: int, edits: int) -> None:
     """Let many readers ask while a writer publishes new versions; count failed and torn reads."""
     from knowledge.service import Question
@@ -483,32 +218,16 @@ def main() -> None:
     part = parts.add_parser("scale")
     part.add_argument("--sizes", default="1000,100000,1000000")
     part.add_argument("--kinds", default="flat,hnsw,ivf,ivfpq")
-    part.add_argument("--fused", default="hnsw")
     part = parts.add_parser("readers")
     part.add_argument("--readers", type=int, default=200)
     part.add_argument("--edits", type=int, default=60)
-    part = parts.add_parser("measure")
-    part.add_argument("what")
-    part.add_argument("count", type=int)
-    part.add_argument("kind")
-    part.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     if arguments.part == "quality":
         quality(arguments.use)
     elif arguments.part == "scale":
-        sizes = [int(size) for size in arguments.sizes.split(",")]
-        scale(sizes, arguments.kinds.split(","), arguments.fused)
-    elif arguments.part == "readers":
-        readers(arguments.readers, arguments.edits)
+        scale([int(size) for size in arguments.sizes.split(",")], arguments.kinds.split(","))
     else:
-        with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
-            measures = {
-                "search": lambda: measure_search(arguments.folder),
-                "dense": lambda: measure_dense(arguments.count, arguments.kind, Path(folder)),
-                "lexical": lambda: measure_lexical(arguments.count),
-                "fused": lambda: measure_fused(arguments.count, arguments.kind, Path(folder)),
-            }
-            print(json.dumps(measures[arguments.what]()))
+        readers(arguments.readers, arguments.edits)
 
 
 if __name__ == "__main__":
