@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from actions import answers, energy, requests, traffic, transit
 from actions.energy.service import EnergyService
 from actions.energy.settings import EnergySection
+from actions.errors import NotConfiguredError
 from actions.requests.setup import load_service as load_requests
 from actions.traffic.service import TrafficService
 from actions.traffic.settings import TrafficSection
@@ -36,3 +39,10 @@ def configure(settings: Settings | None = None) -> None:
     requests.configure(
         load_requests(settings, knowledge.index.encoder) if settings.requests is not None else None
     )
+
+
+def close() -> None:
+    """Close what `configure` opened and must not be cut off; harmless when nothing is open."""
+    with suppress(NotConfiguredError):
+        answers.get_service().close()
+        answers.configure(None)

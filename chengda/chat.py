@@ -23,7 +23,7 @@ def chat(
     ),
 ) -> None:
     """Talk in the terminal; an empty line or Ctrl-D ends. 在终端对话。"""
-    from chengda.compose import make_brain, start_rooms, startup_errors
+    from chengda.compose import make_brain, start_rooms, startup_errors, stop_rooms
     from chengda.prepare import prepare
 
     with plain_errors(*startup_errors()):
@@ -56,6 +56,7 @@ def chat(
         console.print()
     finally:
         brain.close()
+        stop_rooms()
 
 
 def _show(answer: Answer, show_trace: bool) -> list[str]:

@@ -240,6 +240,13 @@ def start_rooms(settings: Settings) -> None:
     setup.configure(settings)
 
 
+def stop_rooms() -> None:
+    """Close the city modules' services; what the knowledge base has yet to write is written."""
+    from actions import setup
+
+    setup.close()
+
+
 def startup_errors() -> tuple[type[Exception], ...]:
     """Return the errors that tell the operator what to mend; they are printed without a traceback."""
     from actions.energy import EnergyError

@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from chengda.console_output import console, errors, plain_errors
 from city.db import DatabaseError
@@ -25,11 +26,10 @@ from knowledge.evaluation import (
     evaluate_retrieval,
     read_conversations,
 )
-from knowledge.exchange import FORMATS, read_articles, write_articles
-from knowledge.importing import ImportReport, import_articles, sync_folder
+from knowledge.exchange import FORMATS, write_articles
 from knowledge.importing import Progress as Told
 from knowledge.index import KnowledgeIndexError
-from knowledge.service import KnowledgeService
+from knowledge.service import ArticleQuery, KnowledgeService
 from knowledge.snapshot import Filter
 from knowledge.validating import validate
 from knowledge.vectors import VectorStoreError
@@ -47,7 +47,6 @@ ERRORS = (
     ConversationFileError,
 )
 AUTHOR = typer.Option("cli", "--by", help="Name for the history. 记入历史的操作人。")
-DOCUMENTS = (".html", ".htm", ".pdf", ".docx")
 
 
 @contextmanager
@@ -89,22 +88,9 @@ def import_(
 ) -> None:
     """Import articles or a document; staff edits are never overwritten. 导入文章或文档。"""
     with opened() as (service, told):
-        if path.suffix.lower() in DOCUMENTS:
-            from knowledge.documents import import_document
-
-            found = import_document(path, category=category, department=department)
-            for line in found.lines():
-                console.print(line, markup=False)
-            save = service.publish if publish else service.save
-            for article in found.articles:
-                save(article, author=by, base_version=None, comment=f"from {path.name}")
-            return
-        report = ImportReport()
-        if path.is_dir():
-            report = sync_folder(service.store, path, author=by, progress=told)
-        else:
-            import_articles(service.store, read_articles(path, report), author=by, report=report)
-        service.index.catch_up(told)
+        report = service.import_path(
+            path, author=by, publish=publish, category=category, department=department, progress=told
+        )
         for line in report.lines():
             console.print(line, markup=False)
         if report.problems:
@@ -234,16 +220,68 @@ def validate_(
 def list_(
     status: str = typer.Option("", help="draft, review, published or archived."),
     text: str = typer.Option("", help="In ids and titles."),
+    category: str = typer.Option("", help="Only this category."),
+    department: str = typer.Option("", help="Only this department."),
+    language: str = typer.Option("", help="Has an answer in zh or en."),
+    missing: str = typer.Option("", help="Has no answer in zh or en."),
+    expiring: int = typer.Option(-1, help="Public, and true for at most so many days more."),
+    unused: int = typer.Option(-1, help="Public, and not given as an answer for so many days."),
+    disliked: bool = typer.Option(False, help="With thumbs down in the last 90 days."),
+    order: str = typer.Option("changed", help="changed, id, used, disliked or expires."),
     limit: int = typer.Option(50, min=1),
+    offset: int = typer.Option(0, min=0),
 ) -> None:
-    """List articles. 列出文章。"""
+    """List articles with their use and ratings in 90 days. 列出文章及其使用与评价。"""
     with opened() as (service, _told):
-        table = Table("article", "title", "status", "version", "public", "changed by")
-        for item in service.articles(status=status or None, text=text, limit=limit):
+        query = ArticleQuery(
+            text=text,
+            status=status or None,
+            category=category or None,
+            department=department or None,
+            language=language or None,
+            missing=missing or None,
+            expiring_days=None if expiring < 0 else expiring,
+            unused_days=None if unused < 0 else unused,
+            disliked=disliked,
+            order=order,
+            limit=limit,
+            offset=offset,
+        )
+        page = service.page(query)
+        table = Table(
+            "article", "title", "status", "version", "public", "until", "used", "👍", "👎", "changed by"
+        )
+        for item in page.items:
             title = item.title.get("zh") or item.title.get("en", "")
-            public = str(item.published_version or "–")
-            table.add_row(item.id, title, item.status, str(item.version), public, item.updated_by)
+            public, until = str(item.published_version or "–"), str(item.valid_until or "–")
+            counts = (str(item.answers), str(item.up), str(item.down))
+            table.add_row(
+                item.id,
+                escape(title),
+                item.status,
+                str(item.version),
+                public,
+                until,
+                *counts,
+                item.updated_by,
+            )
         console.print(table)
+        console.print(f"{len(page.items)} of {page.total}")
+
+
+@app.command("diff")
+def diff(
+    article_id: str = typer.Argument(..., help="The article's id."),
+    before: int = typer.Argument(..., help="The older version."),
+    after: int = typer.Argument(0, help="The newer version; the newest when left out."),
+) -> None:
+    """Show what differs between two versions. 比较两个版本。"""
+    with opened() as (service, _told):
+        for change in service.compare(article_id, before, after or None):
+            line = Text(f"{change.field}: ", "bold")
+            for span in change.spans:
+                line.append(span.text, {"removed": "red strike", "added": "green"}.get(span.kind, ""))
+            console.print(line)
 
 
 @app.command("history")

@@ -69,6 +69,7 @@ async def _serve(
         make_trace_store,
         start_rooms,
         startup_errors,
+        stop_rooms,
     )
     from chengda.people import open_desk
     from console.app import create_console
@@ -123,6 +124,7 @@ async def _serve(
             recorder.close()
             traces.close()
             brain.close()
+            stop_rooms()
             console.print("已停止，未丢失任何消息 · stopped, nothing lost")
 
 

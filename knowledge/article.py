@@ -12,6 +12,8 @@ STATUSES = ("draft", "review", "published", "archived")
 LANGUAGES = ("zh", "en")
 MAX_ANSWER_CHARS = 20_000
 MAX_QUESTIONS = 200
+# Stands for an answer that staff have yet to write; an article with it is not published.
+UNWRITTEN = {"zh": "（待写）", "en": "(to be written)"}
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,118}\Z")
 
@@ -75,6 +77,11 @@ class Article:
     def languages(self) -> tuple[str, ...]:
         """The languages that have an answer."""
         return tuple(language for language in LANGUAGES if self.answer.get(language))
+
+    @property
+    def unwritten(self) -> tuple[str, ...]:
+        """The languages whose answer is still to be written."""
+        return tuple(language for language, text in self.answer.items() if text == UNWRITTEN[language])
 
     def title_in(self, language: str) -> str:
         """Return the title in `language`, or in the other one when it has none, or the id."""

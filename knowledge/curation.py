@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from knowledge.answering import Outcome, Question
-from knowledge.article import Article, ArticleError, StaleVersion, with_phrasing
+from knowledge.article import UNWRITTEN, Article, ArticleError, StaleVersion, with_phrasing
 from knowledge.calibration import Calibration
 from knowledge.feedback import Cluster, FeedbackQueue, cluster
 from knowledge.index import Index
 from knowledge.ranking import make_query, search
 from knowledge.snapshot import Filter
 from knowledge.store import ArticleStore
+from knowledge.usage import UsageCounter
 
 _WAITING = 2_000
 # What staff are shown when they ask for no kind in particular.
@@ -34,11 +35,16 @@ class Curator:
         self.store = store
         self.index = index
         self.queue = FeedbackQueue(store.engine)
+        self.usage = UsageCounter(store.engine)
         self._waiting: deque[dict[str, Any]] = deque(maxlen=_WAITING)
 
     def notice(self, question: Question, outcome: Outcome) -> None:
-        """Remember a question that found no answer; it is written by the next `flush`, not while answering."""
-        if outcome.decision == "answer" or question.intent == "out_of_scope":
+        """Count an answer, or remember a question that found none; the next `flush` writes it, not the answering."""
+        if outcome.decision == "answer":
+            for citation in outcome.replies[0].citations:
+                self.usage.count(citation.article_id, question.today)
+            return
+        if question.intent == "out_of_scope":
             return
         search_step = next((step for step in outcome.steps if step["step"] == "knowledge.search"), None)
         if search_step is None:
@@ -61,6 +67,7 @@ class Curator:
         while self._waiting:
             entries.append(self._waiting.popleft())
         self.queue.record(entries)
+        self.usage.flush()
 
     def clusters(
         self, calibration: Calibration, limit: int = 500, kinds: Sequence[str] = OPEN_KINDS
@@ -115,7 +122,7 @@ class Curator:
             id=article_id,
             title={language: texts[0] for language, texts in questions.items()},
             questions=questions,
-            answer={language: "TODO" if language == "en" else "待写" for language in questions},
+            answer={language: UNWRITTEN[language] for language in questions},
         )
         try:
             return self.store.save(draft, author=by, base_version=None, comment="from citizens' questions")

@@ -12,6 +12,7 @@ from pathlib import Path
 from knowledge.article import MAX_ANSWER_CHARS, Article, ArticleError, make_article
 from knowledge.text import clean, has_han, tidy
 
+DOCUMENTS = (".html", ".htm", ".pdf", ".docx")
 MIN_CHARS = {"zh": 12, "en": 30}
 _DROPPED_TAGS = (
     "script",

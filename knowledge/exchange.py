@@ -7,12 +7,15 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from knowledge.article import LANGUAGES, Article, ArticleError, make_article
-from knowledge.importing import ImportReport
+from knowledge.documents import DOCUMENTS, import_document
+from knowledge.importing import ImportReport, import_articles, sync_folder
 from knowledge.markdown import format_article, read_folder
+from knowledge.store import ArticleStore
 
 FORMATS = ("md", "csv", "xlsx", "jsonl")
 _TEXTS = ("title", "answer", "contact")
@@ -89,6 +92,44 @@ def read_articles(path: Path, report: ImportReport) -> Iterator[Item]:
         seen[article.id] = where
         digest = hashlib.sha256(json.dumps(article.to_dict(), sort_keys=True, ensure_ascii=False).encode())
         yield article, digest.hexdigest()
+
+
+def import_path(
+    store: ArticleStore,
+    path: Path,
+    *,
+    author: str,
+    publish: bool = False,
+    category: str = "",
+    department: str = "",
+) -> ImportReport:
+    """Import whatever stands at a path: a Markdown folder, a table, or a document as one draft for each section.
+
+    Args:
+        store: the article store.
+        path: the folder or file.
+        author: who imports.
+        publish: publish a document's sections at once.
+        category, department: for a document's sections.
+
+    Raises:
+        ArticleError: when it cannot be read at all.
+    """
+    if path.is_dir():
+        return sync_folder(store, path, author=author)
+    report = ImportReport()
+    if path.suffix.lower() not in DOCUMENTS:
+        return import_articles(store, read_articles(path, report), author=author, report=report)
+    found = import_document(path, category=category, department=department)
+    report.skipped += found.skipped
+    status = "published" if publish else "draft"
+    items = [(replace(article, status=status), _content_hash(article, status)) for article in found.articles]
+    return import_articles(store, items, author=author, report=report)
+
+
+def _content_hash(article: Article, status: str) -> str:
+    text = json.dumps([status, article.content()], ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def write_articles(articles: Iterable[Article], path: Path, kind: str) -> int:

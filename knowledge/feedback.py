@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.engine import Engine
 
 from city.db import reading, writing
@@ -101,13 +101,21 @@ class FeedbackQueue:
                 session.execute(insert(tables.feedback), rows)
 
     def entries(
-        self, *, status: str | None = "new", kinds: Sequence[str] = KINDS, limit: int = 500, offset: int = 0
+        self,
+        *,
+        status: str | None = "new",
+        kinds: Sequence[str] = KINDS,
+        article_id: str | None = None,
+        limit: int = 500,
+        offset: int = 0,
     ) -> list[Feedback]:
-        """Return feedback, newest first."""
+        """Return feedback, newest first; `article_id` keeps what was said of that article."""
         columns = [column for column in tables.feedback.c if column.name != "conversation_id"]
         query = select(*columns).where(tables.feedback.c.kind.in_(list(kinds)))
         if status:
             query = query.where(tables.feedback.c.status == status)
+        if article_id:
+            query = query.where(tables.feedback.c.article_id == article_id)
         query = query.order_by(tables.feedback.c.id.desc()).limit(limit).offset(offset)
         with reading(self.engine) as session:
             return [Feedback(**row._mapping) for row in session.execute(query)]
@@ -156,8 +164,10 @@ class FeedbackQueue:
             return int(done.rowcount)
 
     def erase(self, conversation_id: str) -> int:
-        """Erase all feedback of a conversation; return how many entries there were."""
+        """Erase all feedback of a conversation, the disk's copy included; return how many entries there were."""
         with writing(self.engine) as session:
+            if self.engine.dialect.name == "sqlite":
+                session.execute(text("PRAGMA secure_delete=ON"))
             done = session.execute(
                 delete(tables.feedback).where(tables.feedback.c.conversation_id == conversation_id)
             )

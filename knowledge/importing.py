@@ -26,6 +26,8 @@ class ImportReport:
     kept: list[str] = field(default_factory=list)
     archived: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    # Parts of a document that are no article, each with the reason; no mistake of anybody's.
+    skipped: list[str] = field(default_factory=list)
 
     @property
     def changed(self) -> int:
@@ -40,6 +42,7 @@ class ImportReport:
             f"{len(self.problems)} not taken"
         ]
         lines += [f"kept {name}: staff edited it since the last import" for name in self.kept]
+        lines += [f"left out: {reason}" for reason in self.skipped]
         return lines + [f"not taken: {problem}" for problem in self.problems]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One article in a list: where it stands, without its text."""
+    """One article in a list: where it stands, without its text.
+
+    `answers`, `up` and `down` count how often it was given and rated within the list's period.
+    """
 
     id: str
     title: Mapping[str, str]
@@ -20,6 +23,12 @@ class Summary:
     published_version: int | None
     updated_at: datetime
     updated_by: str
+    languages: Sequence[str] = ()
+    valid_from: date | None = None
+    valid_until: date | None = None
+    answers: int = 0
+    up: int = 0
+    down: int = 0
 
 
 @dataclass(frozen=True)

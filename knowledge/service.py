@@ -5,26 +5,32 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from city.settings import Settings
-from knowledge.answering import Answerer, Outcome, Question
+from knowledge.answering import Answerer
 from knowledge.article import Article
 from knowledge.calibrating import calibrate, source_of
 from knowledge.calibration import Calibration
+from knowledge.comparing import FieldChange, compare
 from knowledge.curation import OPEN_KINDS, Curator
+from knowledge.exchange import import_path
 from knowledge.feedback import Cluster
 from knowledge.importing import ImportReport, Progress, sync_folder
 from knowledge.index import Index, SentenceEncoder
+from knowledge.listing import ArticleQuery, Page, list_articles, values_of
 from knowledge.ranking import FEATURES, Candidate, make_query, search
 from knowledge.records import Summary, VersionRecord
 from knowledge.snapshot import Filter, Snapshot
 from knowledge.store import ArticleStore
 from knowledge.text import warm_up
+from knowledge.turns import Outcome, Preview, Question
+from knowledge.validating import Finding, check_article
 from knowledge.vectors import make_vector_store
 
-__all__ = ["KnowledgeService", "Outcome", "Question"]
+__all__ = ["ArticleQuery", "KnowledgeService", "Outcome", "Page", "Preview", "Question"]
 
 # How often a process looks for edits made by others.
 FOLLOW_SECONDS = 0.25
@@ -125,6 +131,21 @@ class KnowledgeService:
         found = search(query, snapshot, condition or Filter(), self.calibration_of(snapshot), mode=mode)
         return found[:limit]
 
+    def try_out(self, question: Question) -> Preview:
+        """Return what the bot would answer and why, for staff; nothing is counted or kept."""
+        snapshot = self.index.snapshot
+        calibration = self.calibration_of(snapshot)
+        outcome = self.answerer.answer(question, snapshot, calibration)
+        query = make_query(
+            question.text, question.language, snapshot, self.index.encoder, self.index.stop_words
+        )
+        found = search(query, snapshot, Filter(day=question.today), calibration)
+        return Preview(outcome, found, calibration.answer, calibration.clarify)
+
+    def today(self) -> date:
+        """Return the city's date."""
+        return datetime.now(self.settings.zone).date()
+
     def calibration_of(self, snapshot: Snapshot) -> Calibration:
         """Return the calibration stored with a state of the index."""
         cached = self._calibration
@@ -171,8 +192,59 @@ class KnowledgeService:
         return self.store.get(article_id, version)
 
     def articles(self, **conditions: Any) -> Sequence[Summary]:
-        """Return a list of articles without their texts; see `ArticleStore.summaries`."""
-        return self.store.summaries(**conditions)
+        """Return articles without their texts; the conditions are `ArticleQuery`'s."""
+        return self.page(ArticleQuery(**conditions)).items
+
+    def page(self, query: ArticleQuery) -> Page:
+        """Return one page of a list of articles with usage and ratings, and the number of all that fit."""
+        self.curator.flush()
+        return list_articles(self.store.engine, query, self.today())
+
+    def values_of(self, column: str) -> Sequence[tuple[str, int]]:
+        """Return the categories or departments in use (`column`), each with its number of articles."""
+        return values_of(self.store.engine, column)
+
+    def compare(self, article_id: str, before: int, after: int | None = None) -> Sequence[FieldChange]:
+        """Return what differs between two versions of an article; `after` is the newest when left out.
+
+        Raises:
+            ArticleNotFound: when there is no such article or version.
+        """
+        return compare(self.store.get(article_id, before), self.store.get(article_id, after))
+
+    def check(self, article: Article) -> Sequence[Finding]:
+        """Return what is wrong with an article as it stands in the editor; see `check_article`."""
+        return check_article(article, self.index, self.today())
+
+    def import_path(
+        self,
+        path: Path,
+        *,
+        author: str,
+        publish: bool = False,
+        category: str = "",
+        department: str = "",
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Import a Markdown folder, a table (.csv, .xlsx, .jsonl) or a document (.html, .pdf, .docx).
+
+        What staff have edited since its last import stays as it is. A document gives one draft for each section.
+
+        Args:
+            path: the folder or file.
+            author: who imports.
+            publish: publish a document's sections at once.
+            category, department: for a document's sections.
+            progress: told how far it is.
+
+        Raises:
+            ArticleError: when it cannot be read at all; what is wrong with a part stands in the report.
+        """
+        report = import_path(
+            self.store, path, author=author, publish=publish, category=category, department=department
+        )
+        self.index.catch_up(progress)
+        return report
 
     def history(self, article_id: str) -> Sequence[VersionRecord]:
         """Return an article's versions; see `ArticleStore.history`."""

@@ -10,16 +10,16 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from city.db import make_engine, migrate, reading, writing
 from knowledge import tables
-from knowledge.article import Article, ArticleNotFound, StaleVersion, WrongStatus, make_article
+from knowledge.article import Article, ArticleError, ArticleNotFound, StaleVersion, WrongStatus, make_article
 from knowledge.passages import pieces_of
-from knowledge.records import StoredPiece, Summary, VersionRecord
+from knowledge.records import StoredPiece, VersionRecord
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _CACHED = 4096
@@ -93,29 +93,6 @@ class ArticleStore:
             if len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
         return article
-
-    def summaries(
-        self,
-        *,
-        status: str | None = None,
-        category: str | None = None,
-        department: str | None = None,
-        text: str = "",
-        limit: int = 100,
-        offset: int = 0,
-    ) -> list[Summary]:
-        """Return articles by their newest version, newest change first; `text` looks in ids and titles."""
-        query = select(tables.articles)
-        for column, value in (("status", status), ("category", category), ("department", department)):
-            if value:
-                query = query.where(tables.articles.c[column] == value)
-        if text:
-            like = "%" + text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
-            columns = (tables.articles.c.id, tables.articles.c.title_zh, tables.articles.c.title_en)
-            query = query.where(or_(*(column.ilike(like, escape="\\") for column in columns)))
-        query = query.order_by(tables.articles.c.updated_at.desc(), tables.articles.c.id)
-        with reading(self.engine) as session:
-            return [_summary(row) for row in session.execute(query.limit(limit).offset(offset))]
 
     def published(self) -> dict[str, int]:
         """Return the published version of every article that citizens may read."""
@@ -288,6 +265,9 @@ class ArticleStore:
             "department": article.department,
             "title_zh": article.title.get("zh", ""),
             "title_en": article.title.get("en", ""),
+            "languages": ",".join(article.languages),
+            "valid_from": article.valid_from,
+            "valid_until": article.valid_until,
             "updated_at": time,
             "updated_by": author,
         }
@@ -336,9 +316,13 @@ class ArticleStore:
         if status in ("published", "archived"):
             session.execute(delete(tables.passages).where(tables.passages.c.article_id == article_id))
         if status == "published":
+            article = self._load(session, article_id, version)
+            if article.unwritten:
+                raise ArticleError(
+                    f"{article_id}: `answer.{article.unwritten[0]}` is still to be written; write it, then publish"
+                )
             rows = [
-                {"article_id": article_id, "version": version, **vars(piece)}
-                for piece in pieces_of(self._load(session, article_id, version))
+                {"article_id": article_id, "version": version, **vars(piece)} for piece in pieces_of(article)
             ]
             if rows:
                 session.execute(insert(tables.passages), rows)
@@ -377,19 +361,4 @@ def _log(session: Session, article_id: str, action: str, version: int, author: s
         insert(tables.changes).values(
             article_id=article_id, action=action, version=version, author=author, created_at=now()
         )
-    )
-
-
-def _summary(row: Any) -> Summary:
-    title = {language: text for language, text in (("zh", row.title_zh), ("en", row.title_en)) if text}
-    return Summary(
-        row.id,
-        title,
-        row.category,
-        row.department,
-        row.status,
-        row.head_version,
-        row.published_version,
-        row.updated_at,
-        row.updated_by,
     )

@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Date,
     DateTime,
     Float,
     ForeignKey,
@@ -37,6 +38,10 @@ articles = Table(
     Column("created_at", DateTime, nullable=False),
     Column("updated_at", DateTime, nullable=False),
     Column("updated_by", String(120), nullable=False),
+    # Of the newest version: the languages that have an answer ("zh,en"), and the days on which it is true.
+    Column("languages", String(20), nullable=False, server_default=""),
+    Column("valid_from", Date),
+    Column("valid_until", Date),
 )
 
 versions = Table(
@@ -94,4 +99,13 @@ feedback = Table(
     Column("resolved_by", String(120), nullable=False),
     Column("created_at", DateTime, nullable=False),
     sqlite_autoincrement=True,
+)
+
+# How often an article was given as an answer, by the city's day.
+usage = Table(
+    "knowledge_usage",
+    metadata,
+    Column("article_id", String(120), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("answers", Integer, nullable=False),
 )

@@ -41,6 +41,19 @@ class Outcome:
     steps: list[dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What the bot would answer now: the outcome, all candidates likeliest first, and what they are measured by.
+
+    From the probability `answer` on an article is given, from `clarify` on its title is offered.
+    """
+
+    outcome: Outcome
+    candidates: Sequence[Candidate]
+    answer: float
+    clarify: float
+
+
 @dataclass
 class Turn:
     """What the steps hand on to each other. A step that sets `decision` ends the search for one."""

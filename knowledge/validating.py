@@ -17,11 +17,15 @@ from knowledge.calibration import Calibration
 from knowledge.importing import Progress
 from knowledge.index import Index
 from knowledge.ranking import make_query, search
-from knowledge.snapshot import Filter
+from knowledge.snapshot import Filter, Mask
 from knowledge.text import clean, fold, plain
 
 SOON_DAYS = 30
 NEAR_DUPLICATE = 0.97
+# Cosine from which two phrasings are told apart by nobody.
+RIVAL = 0.95
+# Phrasings of a language, and neighbours, that are looked at for one article.
+MAX_CHECKED, MAX_COMPARED = 40, 8
 _LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)|(?<![\w(/])(https?://[^\s)>\]，。；、“”]+)")
 
 
@@ -72,6 +76,65 @@ def validate(
     if reachability:
         findings += _unreachable(articles, index, calibration, progress)
     return sorted(findings, key=lambda item: (item.severity != "error", item.kind, item.article_id))
+
+
+def check_article(article: Article, index: Index, today: date) -> list[Finding]:
+    """Check one article against all published ones, for who is writing it: fast enough for every save.
+
+    Besides gaps, dates and links: titles and phrasings that another article has (`contradiction`) or nearly has
+    (`rival`), and other articles that say nearly the same (`duplicate`).
+
+    Args:
+        article: as it stands in the editor; an older version of it that is public is not compared with it.
+        index: the index, up to date.
+        today: the city's date.
+    """
+    snapshot = index.snapshot
+    masks = [mask.copy() for mask in snapshot.masks(Filter())]
+    own = snapshot.find(article.id)
+    if own is not None:
+        masks[own[0]][own[1]] = False
+    findings = [*_gaps([article]), *_dates([article], today), *_links([article], False)]
+    for language in LANGUAGES:
+        texts = [article.title.get(language, ""), *article.questions.get(language, ())]
+        texts = [text for text in texts if text][:MAX_CHECKED]
+        vectors = index.encoder.encode([clean(text) for text in texts])
+        for text, vector in zip(texts, vectors, strict=True):
+            same = snapshot.exact(text, masks)
+            if same:
+                name = snapshot.facts(same[0]).id
+                message = f"“{text}” is also a title or phrasing of {name}"
+                findings.append(Finding("error", "contradiction", article.id, message))
+                continue
+            near = [hit for hit in snapshot.dense(vector, language, 5, masks) if hit.kind != "passage"]
+            if near and near[0].cosine > RIVAL:
+                name = snapshot.facts(near[0].article).id
+                message = f"“{text}” is nearly a title or phrasing of {name}"
+                findings.append(Finding("warning", "rival", article.id, message))
+        findings += _duplicates_of(article, language, index, masks)
+    return sorted(findings, key=lambda item: (item.severity != "error", item.kind))
+
+
+def _duplicates_of(article: Article, language: str, index: Index, masks: Sequence[Mask]) -> Iterable[Finding]:
+    if not article.answer.get(language):
+        return
+    snapshot = index.snapshot
+    vector = index.encoder.encode([_whole(article, language)])[0]
+    near = dict.fromkeys(hit.article for hit in snapshot.dense(vector, language, 40, masks))
+    others = [index.store.version(f.id, f.version) for f in map(snapshot.facts, list(near)[:MAX_COMPARED])]
+    others = [other for other in others if other.answer.get(language)]
+    if not others:
+        return
+    cosines = index.encoder.encode([_whole(other, language) for other in others]) @ vector
+    for other, cosine in zip(others, cosines.tolist(), strict=True):
+        if cosine > NEAR_DUPLICATE:
+            message = f"says in {language} nearly the same as {other.id}"
+            yield Finding("warning", "duplicate", article.id, message)
+
+
+def _whole(article: Article, language: str) -> str:
+    """Return title and beginning of the answer, which stand for the article when two are compared."""
+    return f"{clean(article.title_in(language))} {clean(plain(article.answer[language]))[:300]}"
 
 
 def _contradictions(articles: Sequence[Article]) -> Iterable[Finding]:
@@ -148,10 +211,7 @@ def _near_duplicates(articles: Sequence[Article], index: Index) -> Iterable[Find
         known = [article for article in articles if article.answer.get(language)]
         if len(known) < 2:
             continue
-        texts = [
-            f"{clean(item.title_in(language))} {clean(plain(item.answer[language]))[:300]}" for item in known
-        ]
-        vectors = index.encoder.encode(texts)
+        vectors = index.encoder.encode([_whole(item, language) for item in known])
         for start in range(0, len(known), 512):
             cosines = vectors[start : start + 512] @ vectors.T
             for row, column in np.argwhere(cosines > NEAR_DUPLICATE):

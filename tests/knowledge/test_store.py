@@ -123,16 +123,6 @@ def test_piece_keys_are_never_used_twice(store: ArticleStore) -> None:
         seen |= keys
 
 
-def test_summaries_filter_and_search(store: ArticleStore) -> None:
-    for item in small_base():
-        store.publish(item, author="a", base_version=None)
-    assert [item.id for item in store.summaries(category="pets")] == ["dog-licence"]
-    assert {item.id for item in store.summaries(department="immigration")} == {"permit-renew", "permit-fee"}
-    assert [item.id for item in store.summaries(text="100%")] == []
-    assert {item.id for item in store.summaries(text="图书馆")} == {"library-hours", "library-discount"}
-    assert len(store.summaries(limit=3, offset=6)) == 2
-
-
 def test_changed_file_is_taken_over(store: ArticleStore, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "articles", small_base())
     assert len(sync_folder(store, folder).added) == 8
