@@ -58,6 +58,8 @@ DIALECTS: Mapping[str, Dialect] = {
         escape=lambda t: html.escape(t, False),
     ),
     "html": Dialect(("<b>", "</b>"), ("<i>", "</i>"), ("<code>", "</code>"), _html_link, escape=html.escape),
+    # WeChat's texts know links and nothing else.
+    "wechat": Dialect(link=_html_link),
     "whatsapp": Dialect(("*", "*"), ("_", "_"), ("```", "```")),
     "slack": Dialect(
         ("*", "*"), ("_", "_"), ("`", "`"), lambda text, url: f"<{url}|{text}>", escape=_slack_escape

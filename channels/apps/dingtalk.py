@@ -1,0 +1,139 @@
+"""DingTalk (钉钉): a robot of an internal application in HTTP mode; Markdown messages."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from channels.app import AppChannel, Credentials, Surroundings
+from channels.apps.wechat import read_token
+from channels.base import Delivery, Inbound, Outgoing, SendError, UndeliverableError, VerificationError
+from channels.fitting.fit import Part
+from channels.fitting.shape import Shape
+from channels.formats import child, needed, read_json, text_of
+from channels.guard import ReplayGuard, same
+from channels.http import Response, TokenCache, with_token
+
+_GROUP = "2"
+
+
+class DingTalkCredentials(Credentials):
+    """`app_key` (Client ID) and `app_secret` of the application, `robot_code` of its robot."""
+
+    app_key: str = Field(min_length=1)
+    app_secret: str = Field(min_length=1)
+    robot_code: str = Field(min_length=1)
+    api_url: str = "https://api.dingtalk.com"
+
+
+class DingTalk(AppChannel):
+    """A DingTalk robot, alone or mentioned in a group."""
+
+    credentials_model = DingTalkCredentials
+    shape = Shape("dingtalk", 4500, images=True)
+
+    def __init__(self, name: str, credentials: DingTalkCredentials, surroundings: Surroundings) -> None:
+        super().__init__(name, credentials, surroundings)
+        self._guard = ReplayGuard()
+        self._tokens = TokenCache(self._fetch_token)
+
+    async def verify(self, delivery: Delivery) -> None:
+        """Check `sign` and `timestamp`. It does not cover the body, so it is taken with one body only."""
+        stamp, given = delivery.headers.get("timestamp", ""), delivery.headers.get("sign", "")
+        if not same(given, self._sign(stamp)):
+            raise VerificationError("sign is wrong")
+        self._guard.fresh(stamp, per_second=1000.0)
+        self._guard.once(given, delivery.body)
+
+    def _sign(self, stamp: str) -> str:
+        secret = self.credentials.app_secret
+        digest = hmac.new(secret.encode(), f"{stamp}\n{secret}".encode("utf-8", "replace"), hashlib.sha256)
+        return base64.b64encode(digest.digest()).decode()
+
+    async def parse(self, delivery: Delivery) -> Sequence[Inbound]:
+        """Read a text, or a voice message with its recognition result."""
+        data = read_json(delivery.body)
+        text = text_of(child(data, "text"), "content") or text_of(child(data, "content"), "recognition")
+        sender = text_of(data, "senderStaffId") or needed(data, "senderId")
+        group = needed(data, "conversationId") if text_of(data, "conversationType") == _GROUP else ""
+        return [
+            Inbound(
+                sender,
+                needed(data, "msgId"),
+                text.strip(),
+                context={"group": group},
+                unreadable=not text.strip(),
+            )
+        ]
+
+    async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
+        """Send Markdown to the person or to the group."""
+        text = f"![图表 chart]({part.image})" if part.image else part.text
+        # One line break in Markdown is none; two spaces before it make one.
+        text = text.replace("\n", "  \n")
+        title = (part.text or "图表 chart").split("\n")[0][:40]
+        body: dict[str, Any] = {
+            "robotCode": self.credentials.robot_code,
+            "msgKey": "sampleMarkdown",
+            "msgParam": json.dumps({"title": title, "text": text}, ensure_ascii=False),
+        }
+        if outgoing.to.context.get("group"):
+            path = "robot/groupMessages/send"
+            body["openConversationId"] = outgoing.to.context["group"]
+        else:
+            path = "robot/oToMessages/batchSend"
+            body["userIds"] = [outgoing.to.sender_id]
+
+        async def call(token: str) -> Response:
+            headers = {"x-acs-dingtalk-access-token": token}
+            url = f"{self.credentials.api_url}/v1.0/{path}"
+            return await self.client.call("POST", url, json_body=body, headers=headers)
+
+        response = await with_token(self._tokens, call, _ended)
+        code = str(response.data.get("code") or "")
+        if response.status >= 400:
+            reason = f"{code}: {str(response.data.get('message'))[:300]}"
+            if "Throttling" in code or "QpsLimit" in code:
+                raise SendError(reason, 5.0)
+            raise UndeliverableError(reason)
+        refused = response.data.get("invalidStaffIdList") or response.data.get("flowControlledStaffIdList")
+        if refused and outgoing.to.sender_id in refused:
+            limited = outgoing.to.sender_id in (response.data.get("flowControlledStaffIdList") or ())
+            raise (SendError if limited else UndeliverableError)(f"not delivered to {outgoing.to.sender_id}")
+
+    async def _fetch_token(self) -> tuple[str, float]:
+        body = {"appKey": self.credentials.app_key, "appSecret": self.credentials.app_secret}
+        url = f"{self.credentials.api_url}/v1.0/oauth2/accessToken"
+        return read_token(await self.client.call("POST", url, json_body=body), "accessToken", "expireIn")
+
+    def sample(self, text: str) -> Delivery:
+        """Return a text message."""
+        stamp = str(int(time.time() * 1000))
+        body = {
+            "conversationId": "cidSample",
+            "conversationType": "1",
+            "msgId": f"msg{time.time_ns()}",
+            "senderId": "$:LWCP_v1:$sample",
+            "senderStaffId": "manager1001",
+            "senderNick": "示例",
+            "createAt": int(stamp),
+            "robotCode": self.credentials.robot_code,
+            "msgtype": "text",
+            "text": {"content": text},
+        }
+        headers = {"timestamp": stamp, "sign": self._sign(stamp), "content-type": "application/json"}
+        return Delivery("POST", headers, {}, json.dumps(body).encode())
+
+
+def _ended(response: Response) -> bool:
+    return response.status == 401 or response.data.get("code") == "InvalidAuthentication"
+
+
+CHANNEL = DingTalk

@@ -1,0 +1,249 @@
+"""E-mail: fetched by IMAP, answered by SMTP in the same thread; automatic mail is never answered."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import hashlib
+import html
+import logging
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from email.message import EmailMessage
+from email.utils import formatdate, parseaddr
+from typing import Any, Literal
+
+import aioimaplib
+import aiosmtplib
+from bs4 import BeautifulSoup
+from pydantic import Field
+
+from channels.app import AppChannel, Credentials
+from channels.base import (
+    Delivery,
+    Inbound,
+    Outgoing,
+    ParseError,
+    SendError,
+    UndeliverableError,
+    VerificationError,
+)
+from channels.fitting.fit import Part, fit
+from channels.fitting.shape import Shape
+from channels.http import Recorded
+
+logger = logging.getLogger(__name__)
+
+_MAIL_BYTES = 5 << 20
+_SUBJECT_CHARS = 200
+_QUOTE = re.compile(
+    r"^\s*(?:>|-{2,}\s*(?:Original Message|原始邮件|转发|Forwarded)|On .{0,120}wrote:|在.{0,80}写道[：:]|"
+    r"发件人[：:]|From:\s|_{10,}|-- ?$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+class EmailCredentials(Credentials):
+    """A mailbox. `require_authentication` takes only mail that your server found genuine (DMARC pass).
+
+    `security`: "tls" from the first byte, "starttls", or "none" on a trusted network.
+    """
+
+    address: str = Field(regex=r"^[^@\s]+@[^@\s]+$")
+    user: str = Field(min_length=1)
+    password: str = Field(min_length=1)
+    imap_host: str = Field(min_length=1)
+    imap_port: int = 993
+    smtp_host: str = Field(min_length=1)
+    smtp_port: int = 465
+    security: Literal["tls", "starttls", "none"] = "tls"
+    mailbox: str = "INBOX"
+    poll_s: float = Field(default=20.0, gt=0, le=3600)
+    require_authentication: bool = False
+    sender_name: str = "城答 Chengda"
+
+
+class Email(AppChannel):
+    """A mailbox that answers."""
+
+    credentials_model = EmailCredentials
+    shape = Shape("plain", 100_000)
+
+    async def verify(self, delivery: Delivery) -> None:
+        """Refuse: mail is fetched, nobody calls."""
+        raise VerificationError("e-mail has no webhook")
+
+    async def parse(self, delivery: Delivery) -> Sequence[Inbound]:
+        """Read one mail given as the body; none that a machine wrote."""
+        mail = email.message_from_bytes(delivery.body, policy=email.policy.default)
+        assert isinstance(mail, EmailMessage)
+        try:
+            return self._read(mail, delivery.body)
+        except (ValueError, KeyError, AttributeError, LookupError, TypeError, IndexError) as error:
+            # The library's parser gives up on some malformed headers with these.
+            raise ParseError(f"the mail cannot be read: {type(error).__name__}") from error
+
+    def _read(self, mail: EmailMessage, raw: bytes) -> Sequence[Inbound]:
+        sender = parseaddr(str(mail.get("From", "")))[1].lower()
+        if "@" not in sender or sender == self.credentials.address.lower() or _automatic(mail):
+            return ()
+        if self.credentials.require_authentication and not _authentic(mail):
+            logger.warning("channel %s: a mail that is not proved genuine was left out", self.name)
+            return ()
+        mail_id = str(mail.get("Message-ID", "")).strip() or f"<{hashlib.sha256(raw).hexdigest()}@unnamed>"
+        subject = " ".join(str(mail.get("Subject", "")).split())[:_SUBJECT_CHARS]
+        text = _fresh_text(_text(mail)) or subject
+        references = " ".join([*str(mail.get("References", "")).split()[-10:], mail_id])
+        context = {"subject": subject, "mail_id": mail_id, "references": references}
+        return [Inbound(sender[:255], mail_id, text, context=context, unreadable=not text)]
+
+    async def receive(self, deliver: Callable[[Sequence[Inbound]], Awaitable[None]]) -> None:
+        """Fetch unseen mail again and again; one is marked as seen once it is durable."""
+        credentials, tls = self.credentials, self.credentials.security == "tls"
+        make = aioimaplib.IMAP4_SSL if tls else aioimaplib.IMAP4
+        client = make(host=credentials.imap_host, port=credentials.imap_port, timeout=30)
+        try:
+            await client.wait_hello_from_server()
+            if credentials.security == "starttls":
+                await client.starttls(ssl.create_default_context())
+            _ok(await client.login(credentials.user, credentials.password), "login")
+            _ok(await client.select(credentials.mailbox), "select")
+            while True:
+                await self._fetch(client, deliver)
+                await asyncio.sleep(credentials.poll_s)
+                _ok(await client.noop(), "noop")
+        finally:
+            try:
+                await asyncio.wait_for(client.logout(), 3)
+            except Exception as error:
+                logger.debug("channel %s: no clean end of the connection: %s", self.name, error)
+
+    async def _fetch(self, client: Any, deliver: Callable[[Sequence[Inbound]], Awaitable[None]]) -> None:
+        found = _ok(await client.uid_search("UNSEEN"), "search")
+        for uid in found[0].decode().split() if found else ():
+            lines = _ok(await client.uid("fetch", uid, "(BODY.PEEK[])"), "fetch")
+            raw = next((bytes(line) for line in lines if isinstance(line, bytearray)), b"")
+            try:
+                await deliver(await self.parse(Delivery("GET", {}, {}, raw[:_MAIL_BYTES])))
+            except ParseError as error:
+                logger.warning("channel %s: a mail was left out: %s", self.name, error)
+            _ok(await client.uid("store", uid, "+FLAGS", "(\\Seen)"), "store")
+
+    async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
+        """Send one mail; its Message-ID is the same in every attempt, so that servers can drop a double."""
+        mail = self.compose(outgoing, part, key)
+        if self.client.recorded is not None:
+            address = f"smtp://{self.credentials.smtp_host}:{self.credentials.smtp_port}"
+            self.client.recorded.append(Recorded("MAIL", address, mail.as_string()))
+            return
+        try:
+            await aiosmtplib.send(
+                mail,
+                hostname=self.credentials.smtp_host,
+                port=self.credentials.smtp_port,
+                username=self.credentials.user if self.credentials.security != "none" else None,
+                password=self.credentials.password if self.credentials.security != "none" else None,
+                use_tls=self.credentials.security == "tls",
+                start_tls=self.credentials.security == "starttls",
+                timeout=30,
+            )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            passing = all(refusal.code < 500 for refusal in error.recipients)
+            raise (SendError if passing else UndeliverableError)(f"SMTP: {error}") from error
+        except aiosmtplib.SMTPResponseException as error:
+            # RFC 5321, section 4.2.1: 4yz may pass, 5yz will not; wrong passwords can be mended.
+            final = error.code >= 500 and not isinstance(error, aiosmtplib.SMTPAuthenticationError)
+            raise (UndeliverableError if final else SendError)(
+                f"SMTP {error.code}: {error.message}"
+            ) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise SendError(f"SMTP: {error}") from error
+
+    def compose(self, outgoing: Outgoing, part: Part, key: str) -> EmailMessage:
+        """Return the mail for one part, as text and as HTML."""
+        context = outgoing.to.context
+        subject = str(context.get("subject") or "城市服务答复 · City services")
+        mail = EmailMessage()
+        mail["From"] = f'"{self.credentials.sender_name}" <{self.credentials.address}>'
+        mail["To"] = outgoing.to.sender_id
+        mail["Subject"] = subject if subject.lower().startswith("re:") else f"Re: {subject}"
+        mail["Date"] = formatdate()
+        domain = self.credentials.address.rpartition("@")[2]
+        mail["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
+        if context.get("mail_id"):
+            mail["In-Reply-To"] = str(context["mail_id"])
+            mail["References"] = str(context.get("references") or context["mail_id"])
+        # RFC 3834: other machines must not answer this one.
+        mail["Auto-Submitted"] = "auto-replied"
+        mail.set_content(part.text)
+        rich = fit(
+            outgoing.replies,
+            Shape("html", 100_000),
+            language=outgoing.language,
+            public_url=self.surroundings.public_url,
+        )
+        body = "<br>\n".join("<br>\n<br>\n".join(p.text for p in rich).split("\n"))
+        mail.add_alternative(
+            f'<html lang="{html.escape(outgoing.language)}"><body>{body}</body></html>', subtype="html"
+        )
+        return mail
+
+    def mail_sample(self, text: str) -> Delivery:
+        """Return a mail as a citizen would write it."""
+        mail = EmailMessage()
+        mail["From"], mail["To"] = "示例 <citizen@example.org>", self.credentials.address
+        mail["Subject"], mail["Message-ID"] = text[:60], "<sample@example.org>"
+        mail.set_content(f"{text}\n\n> 引用的旧邮件\n")
+        return Delivery("GET", {}, {}, mail.as_bytes())
+
+    async def try_out(self, text: str) -> Sequence[Inbound]:
+        """Parse a sample mail; there is nothing signed to verify."""
+        return await self.parse(self.mail_sample(text))
+
+
+def _ok(response: Any, what: str) -> list[Any]:
+    result, lines = response
+    if result != "OK":
+        raise SendError(f"IMAP {what}: {result} {lines[:1]}")
+    return list(lines)
+
+
+def _automatic(mail: EmailMessage) -> bool:
+    """Return whether a machine wrote the mail (RFC 3834), or it came through a list."""
+    if str(mail.get("Auto-Submitted", "no")).split(";")[0].strip().lower() != "no":
+        return True
+    if str(mail.get("Precedence", "")).strip().lower() in {"bulk", "junk", "list", "auto_reply"}:
+        return True
+    if mail.get("List-Id") or mail.get("X-Autoreply") or mail.get("X-Auto-Response-Suppress"):
+        return True
+    sender = parseaddr(str(mail.get("From", "")))[1].lower()
+    return sender.startswith(("mailer-daemon@", "postmaster@", "no-reply@", "noreply@", "donotreply@"))
+
+
+def _authentic(mail: EmailMessage) -> bool:
+    # The topmost header is our own server's; those below may be the sender's invention (RFC 8601).
+    results = mail.get_all("Authentication-Results") or []
+    return bool(results) and re.search(r"\bdmarc=pass\b", str(results[0])) is not None
+
+
+def _text(mail: EmailMessage) -> str:
+    part = mail.get_body(preferencelist=("plain", "html"))
+    if part is None:
+        return ""
+    content = part.get_content()
+    if not isinstance(content, str):
+        return ""
+    if part.get_content_subtype() == "html":
+        return BeautifulSoup(content[: 1 << 20], "lxml").get_text("\n")
+    return content
+
+
+def _fresh_text(text: str) -> str:
+    """Return what was written now, without the quoted mail and the signature below."""
+    quoted = _QUOTE.search(text)
+    return (text[: quoted.start()] if quoted else text).strip()
+
+
+CHANNEL = Email

@@ -1,0 +1,140 @@
+"""SMS (Twilio Programmable Messaging): opt-out words, numbered choices, segments counted."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import Field, root_validator
+from twilio.request_validator import RequestValidator
+
+from channels.app import AppChannel, Credentials, Surroundings
+from channels.base import (
+    Acknowledgement,
+    Delivery,
+    Inbound,
+    Outgoing,
+    SendError,
+    UndeliverableError,
+    VerificationError,
+)
+from channels.fitting.fit import Part
+from channels.fitting.shape import Shape, Unit
+from channels.fitting.sms import segments, thrifty
+from channels.formats import needed
+
+logger = logging.getLogger(__name__)
+
+# Error codes of Twilio that pass: the queue is full, the account's rate, a carrier's outage.
+_PASSING = frozenset({20429, 30001, 30002, 30017, 14107, 20003, 20500, 20503})
+
+
+class SmsCredentials(Credentials):
+    """`account_sid` and `auth_token`; a sender: `from_number`, or `messaging_service`.
+
+    `max_segments` bounds what one answer may cost.
+    """
+
+    account_sid: str = Field(regex=r"^AC[0-9a-zA-Z]{3,64}$")
+    auth_token: str = Field(min_length=1)
+    from_number: str = ""
+    messaging_service: str = ""
+    max_segments: int = Field(default=6, ge=1, le=10)
+    api_url: str = "https://api.twilio.com"
+
+    @root_validator(skip_on_failure=True)
+    def _sender(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if not values["from_number"] and not values["messaging_service"]:
+            raise ValueError("give from_number or messaging_service")
+        return values
+
+
+class Sms(AppChannel):
+    """A telephone number that answers text messages."""
+
+    credentials_model = SmsCredentials
+    opt_out: ClassVar[bool] = True
+
+    def __init__(self, name: str, credentials: SmsCredentials, surroundings: Surroundings) -> None:
+        super().__init__(name, credentials, surroundings)
+        # 67 UTF-16 units are one segment of a long Chinese text; an English one may hold more.
+        self.shape = Shape("plain", 67 * credentials.max_segments, Unit.UTF16, max_parts=2)
+        self._validator = RequestValidator(credentials.auth_token)
+
+    async def verify(self, delivery: Delivery) -> None:
+        """Check X-Twilio-Signature over the address and every field."""
+        given = delivery.headers.get("x-twilio-signature", "")
+        if not given or not self._validator.validate(self._url(delivery), self._form(delivery), given):
+            raise VerificationError(
+                "X-Twilio-Signature is wrong; public_url must be the address that Twilio calls"
+            )
+
+    def _url(self, delivery: Delivery) -> str:
+        url = self.surroundings.webhook_url(self.name)
+        return f"{url}?{urlencode(delivery.query)}" if delivery.query else url
+
+    def _form(self, delivery: Delivery) -> dict[str, str]:
+        return dict(
+            parse_qsl(delivery.body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
+        )
+
+    async def parse(self, delivery: Delivery) -> Sequence[Inbound]:
+        """Read a message; a status report is a receipt."""
+        form = self._form(delivery)
+        if "Body" not in form or form.get("MessageStatus"):
+            return ()
+        text = form["Body"]
+        return [Inbound(needed(form, "From"), needed(form, "MessageSid"), text, unreadable=not text.strip())]
+
+    def acknowledge(self, delivery: Delivery) -> Acknowledgement:
+        """Answer with TwiML that says nothing."""
+        return Acknowledgement("<Response/>", "text/xml")
+
+    async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
+        """Send one text message."""
+        text = thrifty(part.text)
+        form = {"To": outgoing.to.sender_id, "Body": text}
+        if self.credentials.messaging_service:
+            form["MessagingServiceSid"] = self.credentials.messaging_service
+        else:
+            form["From"] = self.credentials.from_number
+        account = self.credentials.account_sid
+        response = await self.client.call(
+            "POST",
+            f"{self.credentials.api_url}/2010-04-01/Accounts/{account}/Messages.json",
+            form=form,
+            auth=(account, self.credentials.auth_token),
+        )
+        code = response.data.get("code")
+        if response.status >= 400:
+            reason = f"Twilio {code}: {str(response.data.get('message'))[:300]}"
+            passing = code in _PASSING or response.status == 401
+            raise (SendError if passing else UndeliverableError)(reason)
+        response.check()
+        counted = segments(text)
+        logger.info("channel %s: %d segments (%s)", self.name, counted.count, counted.encoding)
+
+    def sample(self, text: str) -> Delivery:
+        """Return a text message."""
+        return self.signed(
+            {
+                "MessageSid": f"SM{time.time_ns()}",
+                "AccountSid": self.credentials.account_sid,
+                "From": "+15005550006",
+                "To": self.credentials.from_number or "+15005550001",
+                "Body": text,
+                "NumMedia": "0",
+            }
+        )
+
+    def signed(self, form: dict[str, str]) -> Delivery:
+        """Return a signed delivery of some fields."""
+        signature = self._validator.compute_signature(self.surroundings.webhook_url(self.name), form)
+        headers = {"x-twilio-signature": signature, "content-type": "application/x-www-form-urlencoded"}
+        return Delivery("POST", headers, {}, urlencode(form).encode())
+
+
+CHANNEL = Sms

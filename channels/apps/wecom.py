@@ -1,0 +1,133 @@
+"""WeCom (企业微信): an application of a company, encrypted callbacks, messages to members."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+from xml.sax.saxutils import escape
+
+from pydantic import Field, validator
+
+from channels.app import AppChannel, Credentials, Surroundings
+from channels.apps.wechat import check_code, read_token, token_ended
+from channels.base import Acknowledgement, Delivery, Inbound, Outgoing, ParseError, VerificationError
+from channels.fitting.fit import Part
+from channels.fitting.shape import Shape, Unit
+from channels.formats import needed, read_xml
+from channels.guard import ReplayGuard, same
+from channels.http import Response, TokenCache, with_token
+from channels.wxcrypt import CryptError, WxCrypt, signature
+
+
+class WeComCredentials(Credentials):
+    """`corp_id`, and of the application `agent_id`, `secret`, and `token` and `aes_key` of its callback."""
+
+    corp_id: str = Field(min_length=1)
+    agent_id: int
+    secret: str = Field(min_length=1)
+    token: str = Field(min_length=1)
+    aes_key: str
+    api_url: str = "https://qyapi.weixin.qq.com"
+
+    @validator("aes_key")
+    def _key(cls, value: str) -> str:
+        try:
+            WxCrypt(value, "")
+        except CryptError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+
+class WeCom(AppChannel):
+    """An application in WeCom."""
+
+    credentials_model = WeComCredentials
+    shape = Shape("wechat", 2048, Unit.BYTES)
+
+    def __init__(self, name: str, credentials: WeComCredentials, surroundings: Surroundings) -> None:
+        super().__init__(name, credentials, surroundings)
+        self._guard = ReplayGuard()
+        self._tokens = TokenCache(self._fetch_token)
+        self._crypt = WxCrypt(credentials.aes_key, credentials.corp_id)
+
+    async def verify(self, delivery: Delivery) -> None:
+        """Check `msg_signature` over the encrypted message, and the time stamp."""
+        query = delivery.query
+        stamp, nonce = query.get("timestamp", ""), query.get("nonce", "")
+        sealed = query.get("echostr", "") if delivery.method == "GET" else _encrypted(delivery.body)
+        expected = signature(self.credentials.token, stamp, nonce, sealed)
+        if not same(query.get("msg_signature", ""), expected):
+            raise VerificationError("msg_signature is wrong")
+        self._guard.fresh(stamp)
+        self._guard.once(expected, delivery.body)
+
+    def _open(self, sealed: str) -> str:
+        try:
+            return self._crypt.decrypt(sealed)
+        except CryptError as error:
+            raise ParseError(str(error)) from error
+
+    def challenge(self, delivery: Delivery) -> Acknowledgement | None:
+        """Return the decrypted `echostr`."""
+        if delivery.method != "GET":
+            return None
+        return Acknowledgement(self._open(delivery.query.get("echostr", "")))
+
+    async def parse(self, delivery: Delivery) -> Sequence[Inbound]:
+        """Read a text or a clicked menu entry."""
+        fields = read_xml(self._open(_encrypted(delivery.body)))
+        sender, kind = needed(fields, "FromUserName"), needed(fields, "MsgType")
+        if kind == "event":
+            text = fields.get("EventKey", "") if fields.get("Event") == "click" else ""
+            event_id = f"{sender}:{needed(fields, 'CreateTime')}:{fields.get('Event', '')}"
+            return [Inbound(sender, event_id, text)] if text else ()
+        text = fields.get("Content", "") if kind == "text" else ""
+        return [Inbound(sender, needed(fields, "MsgId"), text, unreadable=not text.strip())]
+
+    async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
+        """Send an application message; a repeated attempt asks WeCom to drop what it has taken before."""
+        body: dict[str, Any] = {
+            "touser": outgoing.to.sender_id,
+            "msgtype": "text",
+            "agentid": self.credentials.agent_id,
+            "text": {"content": part.text},
+        }
+        if outgoing.attempt > 1:
+            body |= {"enable_duplicate_check": 1, "duplicate_check_interval": 1800}
+
+        async def call(token: str) -> Response:
+            url = f"{self.credentials.api_url}/cgi-bin/message/send"
+            return await self.client.call("POST", url, params={"access_token": token}, json_body=body)
+
+        check_code(await with_token(self._tokens, call, token_ended))
+
+    async def _fetch_token(self) -> tuple[str, float]:
+        params = {"corpid": self.credentials.corp_id, "corpsecret": self.credentials.secret}
+        url = f"{self.credentials.api_url}/cgi-bin/gettoken"
+        return read_token(await self.client.call("GET", url, params=params), "access_token", "expires_in")
+
+    def sample(self, text: str) -> Delivery:
+        """Return an encrypted text message."""
+        stamp, nonce = str(int(time.time())), "4711"
+        message = (
+            f"<xml><ToUserName>{self.credentials.corp_id}</ToUserName><FromUserName>zhangsan</FromUserName>"
+            f"<CreateTime>{stamp}</CreateTime><MsgType>text</MsgType>"
+            f"<Content>{escape(text)}</Content><MsgId>{time.time_ns()}</MsgId>"
+            f"<AgentID>{self.credentials.agent_id}</AgentID></xml>"
+        )
+        sealed = self._crypt.encrypt(message)
+        query = {
+            "timestamp": stamp,
+            "nonce": nonce,
+            "msg_signature": signature(self.credentials.token, stamp, nonce, sealed),
+        }
+        body = f"<xml><ToUserName>{self.credentials.corp_id}</ToUserName><Encrypt>{sealed}</Encrypt></xml>"
+        return Delivery("POST", {"content-type": "text/xml"}, query, body.encode())
+
+
+def _encrypted(body: bytes) -> str:
+    return needed(read_xml(body), "Encrypt")
+
+
+CHANNEL = WeCom

@@ -1,0 +1,208 @@
+"""The HTTP client that every platform is called with, and the cache of access tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+
+from channels.base import SendError, UndeliverableError
+
+_ANSWER_BYTES = 1 << 20
+# Credentials that the operator may mend, and conditions that pass, are not the message's fault.
+_PASSING = frozenset({401, 403, 408, 425, 429})
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a platform answered; `data` is empty where it is no JSON object."""
+
+    status: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+
+    def check(self) -> Response:
+        """Return self for a 2xx; raise `UndeliverableError` for a refusal and `SendError` for what may pass."""
+        if self.status < 300:
+            return self
+        error = SendError if self.status in _PASSING else UndeliverableError
+        raise error(f"HTTP {self.status}: {self.text[:500]}")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One request that was not sent, for `chengda channels test`."""
+
+    method: str
+    url: str
+    body: Any
+
+
+# What every platform would answer to a request that it takes.
+_TAKEN: Mapping[str, Any] = {
+    "ok": True,
+    "code": 0,
+    "errcode": 0,
+    "access_token": "sample-token",
+    "accessToken": "sample-token",
+    "tenant_access_token": "sample-token",
+    "expires_in": 7200,
+    "expireIn": 7200,
+    "expire": 7200,
+}
+
+
+class PlatformClient:
+    """Calls platforms; what may pass becomes a `SendError`, with the pause that the platform asks for.
+
+    Args:
+        timeout_s: of one whole call.
+        dry: record instead of sending, and answer as if everything were taken.
+    """
+
+    def __init__(self, timeout_s: float = 15.0, *, dry: bool = False) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+        self.recorded: list[Recorded] | None = [] if dry else None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        json_body: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> Response:
+        """Make one request.
+
+        Raises:
+            SendError: the platform cannot be reached, is slow, fails (5xx) or limits the rate (429).
+        """
+        if self.recorded is not None:
+            self.recorded.append(Recorded(method, url, json_body if form is None else dict(form)))
+            return Response(200, _TAKEN)
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=self._timeout, trust_env=True)
+        body = None if json_body is None else json.dumps(json_body, ensure_ascii=False).encode()
+        sent = dict(headers or {})
+        if body is not None:
+            sent.setdefault("Content-Type", "application/json; charset=utf-8")
+        try:
+            async with self._session.request(
+                method,
+                url,
+                data=body if form is None else dict(form),
+                headers=sent,
+                params=params,
+                auth=aiohttp.BasicAuth(*auth) if auth else None,
+                allow_redirects=False,
+            ) as answer:
+                raw = await answer.content.read(_ANSWER_BYTES)
+                return _read(answer.status, raw, answer.headers.get("Retry-After"))
+        except (aiohttp.ClientError, OSError) as error:
+            # The address may hold a token, so only the host is named.
+            raise SendError(f"{_host(url)} cannot be reached: {type(error).__name__}") from error
+        except asyncio.TimeoutError as error:
+            raise SendError(f"{_host(url)} did not answer in {self._timeout.total:g} s") from error
+
+
+def _host(url: str) -> str:
+    return url.split("/")[2] if url.count("/") >= 2 else url
+
+
+def _read(status: int, raw: bytes, retry_after: str | None) -> Response:
+    text = raw.decode("utf-8", "replace")
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = {}
+    if not isinstance(data, dict):
+        data = {}
+    if status == 429:
+        raise SendError("HTTP 429: rate limited", _pause_s(retry_after, data))
+    if status >= 500:
+        pause_s = _pause_s(retry_after, {}) if retry_after else None
+        raise SendError(f"HTTP {status}: {text[:200]}", pause_s)
+    return Response(status, data, text)
+
+
+def _pause_s(retry_after: str | None, data: Mapping[str, Any]) -> float:
+    """Return the pause in `Retry-After` (RFC 9110, section 10.2.3) or in Telegram's body; a second else."""
+    inner = data.get("parameters")
+    if isinstance(inner, dict) and isinstance(inner.get("retry_after"), (int, float)):
+        return float(inner["retry_after"])
+    if retry_after:
+        try:
+            return min(3600.0, max(0.0, float(retry_after)))
+        except ValueError:
+            pass
+        try:
+            return min(3600.0, max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time()))
+        except (ValueError, TypeError):
+            return 1.0
+    return 1.0
+
+
+class TokenCache:
+    """An access token, fetched by one caller at a time and renewed before it ends.
+
+    Args:
+        fetch: returns a token and the seconds it lives.
+        early_s: how long before its end it is renewed.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], Awaitable[tuple[str, float]]],
+        *,
+        early_s: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetch = fetch
+        self._early_s = early_s
+        self._clock = clock
+        self._token = ""
+        self._until = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def get(self) -> str:
+        """Return a token that is valid as far as we know."""
+        async with self._lock:
+            if self._clock() >= self._until:
+                self._token, lives_s = await self._fetch()
+                self._until = self._clock() + max(1.0, lives_s - min(self._early_s, lives_s / 2))
+            return self._token
+
+    def drop(self, token: str) -> None:
+        """Forget a token that the platform no longer takes, unless it was renewed meanwhile."""
+        if token == self._token:
+            self._until = float("-inf")
+
+
+async def with_token(
+    tokens: TokenCache, call: Callable[[str], Awaitable[Response]], is_expired: Callable[[Response], bool]
+) -> Response:
+    """Call with a token, once more with a fresh one when the platform says that it has ended."""
+    token = await tokens.get()
+    response = await call(token)
+    if is_expired(response):
+        tokens.drop(token)
+        response = await call(await tokens.get())
+        if is_expired(response):
+            raise SendError(f"the access token is refused: {response.text[:300]}")
+    return response
