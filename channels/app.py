@@ -69,6 +69,10 @@ class AppChannel(Channel):
             await self.post(outgoing, part, f"{outgoing.key}#{number}")
             await outgoing.part_sent(number + 1)
 
+    async def stop(self) -> None:
+        """Close the client; channels that share it find it closed already."""
+        await self.client.close()
+
     @abstractmethod
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send one message; `key` is the same in every attempt and for nothing else."""

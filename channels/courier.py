@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from channels.base import Channel, Inbound, Outgoing, SendError, UndeliverableError
+from channels.optout import OptOuts
 from channels.records import Address, StoredMessage
 from channels.store import ConversationStore
 from city.outbox import Outbox, Parcel
@@ -75,6 +76,7 @@ class Courier:
         self._outbox = outbox
         self._store = store
         self._channels = channels
+        self._opt_outs = OptOuts(store)
         self._push = push
         self._enabled = enabled
         self._retries = retries or Retries()
@@ -195,6 +197,9 @@ class Courier:
             language = pushed.language
             self._push(parcel.conversation_id, pushed)
         address = await self._address(parcel)
+        if pushed is not None and address is not None and await self._opted_out(address):
+            logger.info("outbox %d: not sent, the person opted out", parcel.seq)
+            address = None
         if address is not None and not await self._send(parcel, address, message_id, language or "zh"):
             return
         await self._store.in_thread(self._outbox.sent, parcel.seq)
@@ -204,6 +209,12 @@ class Courier:
         if own is not None:
             return Address(own["channel"], own["sender_id"], own["context"])
         return await self._store.address(parcel.conversation_id)
+
+    async def _opted_out(self, address: Address) -> bool:
+        channel = self._channels.get(address.channel)
+        if channel is None or not channel.opt_out:
+            return False
+        return await self._opt_outs.silent(address.channel, address.sender_id)
 
     async def _send(self, parcel: Parcel, address: Address, message_id: str, language: str) -> bool:
         """Send by the address's channel; return `False` when the parcel was put off."""

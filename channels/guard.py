@@ -38,8 +38,8 @@ class ReplayGuard:
         """Raise `VerificationError` unless a time stamp (`per_second` units) is within the window."""
         try:
             when = int(stamp) / per_second
-        except ValueError:
-            raise VerificationError(f"the time stamp {stamp[:40]!r} is no number") from None
+        except (ValueError, OverflowError):
+            raise VerificationError(f"the time stamp {stamp[:40]!r} is no time") from None
         age_s = self._clock() - when
         if abs(age_s) > self._window_s:
             raise VerificationError(

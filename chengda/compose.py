@@ -132,9 +132,13 @@ def gateway_config(
     """Return what the gateway needs of the settings; `recorder` is told of every turn, `desk` owns conversations."""
     from actions.handover.owner import HandoverOwner
     from channels import gateway
+    from channels.courier import Retries
+    from channels.registry import load_channels, make_queue
+    from channels.settings import channels_section
 
     server = settings.server
     owner = HandoverOwner(desk) if desk is not None else None
+    apps = channels_section(settings)
     return gateway.GatewayConfig(
         city_name=_bilingual(settings.city.name),
         assistant_name=_bilingual(settings.city.assistant_name),
@@ -154,6 +158,10 @@ def gateway_config(
         allowed_origins=server.allowed_origins,
         trusted_proxies=server.trusted_proxies,
         charts=settings.data / "charts",
+        channels=load_channels(settings, apps),
+        inbox=make_queue(apps),
+        roles=apps.roles_by_identity(),
+        retries=Retries(**apps.retries.dict()),
         turn_observers=[recorder] if recorder is not None else (),
         owner=owner,
         conversation_observers=[keeper for keeper in (recorder, owner) if keeper is not None],
@@ -258,6 +266,7 @@ def startup_errors() -> tuple[type[Exception], ...]:
     from channels.gateway import PortInUseError
     from channels.hotline.extension import HotlineConfigError
     from channels.hotline.speech import SpeechEngineError
+    from channels.queue.base import QueueError
     from city.db import DatabaseError
     from knowledge.article import ArticleError
     from knowledge.calibrating import QuestionFileError
@@ -268,6 +277,7 @@ def startup_errors() -> tuple[type[Exception], ...]:
         SettingsError,
         BrainError,
         PortInUseError,
+        QueueError,
         TransitError,
         TrafficError,
         EnergyError,

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -201,7 +202,11 @@ class Feishu(AppChannel):
         plain = padder.update(json.dumps(event).encode()) + padder.finalize()
         encryptor = Cipher(algorithms.AES(self._key), modes.CBC(iv)).encryptor()
         sealed = base64.b64encode(iv + encryptor.update(plain) + encryptor.finalize()).decode()
-        body, stamp, nonce = json.dumps({"encrypt": sealed}).encode(), str(int(time.time())), "4711"
+        body, stamp, nonce = (
+            json.dumps({"encrypt": sealed}).encode(),
+            str(int(time.time())),
+            secrets.token_hex(8),
+        )
         headers = {
             "x-lark-request-timestamp": stamp,
             "x-lark-request-nonce": nonce,

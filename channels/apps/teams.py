@@ -23,6 +23,7 @@ from channels.http import Response, TokenCache, with_token
 
 _ISSUER = "https://api.botframework.com"
 _MENTION = re.compile(r"<at>.*?</at>\s*", re.DOTALL)
+_SERVICE_HOSTS = ("smba.trafficmanager.net", "smba.infra.gcc.teams.microsoft.com")
 _KEYS_LIVE_S = 24 * 3600.0
 # A flood of unknown key ids must not become a flood of requests to Microsoft.
 _KEYS_AGAIN_S = 60.0
@@ -39,7 +40,7 @@ class TeamsCredentials(Credentials):
     tenant_id: str = "botframework.com"
     login_url: str = "https://login.microsoftonline.com"
     openid_url: str = "https://login.botframework.com/v1/.well-known/openidconfiguration"
-    service_hosts: list[str] = ["smba.trafficmanager.net", "smba.infra.gcc.teams.microsoft.com"]
+    service_hosts: list[str] = Field(default_factory=lambda: list(_SERVICE_HOSTS))
 
 
 class Teams(AppChannel):

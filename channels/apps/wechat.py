@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -50,7 +51,7 @@ class WeChatCredentials(Credentials):
     token: str = Field(min_length=1)
     aes_key: str = ""
     customer_service: bool = True
-    menu: list[dict[str, Any]] = []
+    menu: list[dict[str, Any]] = Field(default_factory=list)
     api_url: str = "https://api.weixin.qq.com"
 
     @root_validator(skip_on_failure=True)
@@ -188,7 +189,7 @@ class WeChat(AppChannel):
 
     def sample(self, text: str) -> Delivery:
         """Return a text message, encrypted where the account is."""
-        stamp, nonce = str(int(time.time())), "4711"
+        stamp, nonce = str(int(time.time())), secrets.token_hex(8)
         body = (
             f"<xml><ToUserName>gh_sample</ToUserName><FromUserName>oSample1001</FromUserName>"
             f"<CreateTime>{stamp}</CreateTime><MsgType>text</MsgType>"

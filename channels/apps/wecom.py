@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -109,7 +110,7 @@ class WeCom(AppChannel):
 
     def sample(self, text: str) -> Delivery:
         """Return an encrypted text message."""
-        stamp, nonce = str(int(time.time())), "4711"
+        stamp, nonce = str(int(time.time())), secrets.token_hex(8)
         message = (
             f"<xml><ToUserName>{self.credentials.corp_id}</ToUserName><FromUserName>zhangsan</FromUserName>"
             f"<CreateTime>{stamp}</CreateTime><MsgType>text</MsgType>"

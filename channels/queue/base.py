@@ -40,6 +40,10 @@ class InboundQueue(ABC):
     async def open(self) -> None:
         """Connect; raise `QueueError` when that fails."""
 
+    async def open_only(self) -> None:
+        """Connect for `dead_letters` and `retry` beside a running gateway, without taking anything."""
+        return
+
     @abstractmethod
     async def close(self) -> None:
         """Give back what is not done and disconnect."""

@@ -35,13 +35,18 @@ class RabbitQueue(InboundQueue):
 
     async def open(self) -> None:
         """Connect, declare both queues and begin to consume."""
+        await self.open_only()
+        queue = await self._declare(self._name, single=True)
+        await queue.consume(self._arrived.put)
+
+    async def open_only(self) -> None:
+        """Connect and declare both queues."""
         try:
             self._connection = await aio_pika.connect_robust(self._url, timeout=10)
             self._channel = await self._connection.channel(publisher_confirms=True)
             await self._channel.set_qos(prefetch_count=self._prefetch)
             await self._declare(f"{self._name}.dead", single=False)
-            queue = await self._declare(self._name, single=True)
-            await queue.consume(self._arrived.put)
+            await self._declare(self._name, single=True)
         except (AMQPError, OSError, asyncio.TimeoutError) as error:
             raise QueueError(f"RabbitMQ cannot be reached ({error}); check channels.queue.url") from error
 
