@@ -94,6 +94,7 @@ class GatewayConfig:
         switches: which channels are on; kept in `database` when left out.
         roles: staff role by (channel name, sender id); everyone else is a citizen.
         retries: back-off of the sends to chat apps; `None` takes the usual one.
+        files: folder of attachments that articles link to as `/files/NAME`; `None` serves none.
         exports: folder of files that replies name as `/exports/NAME`; `None` serves none.
         create_tables: create missing tables at start; leave off where migrations do it.
     """
@@ -122,3 +123,4 @@ class GatewayConfig:
     turn_observers: Sequence[TurnObserver] = ()
     conversation_observers: Sequence[ConversationObserver] = ()
     exports: Path | None = None
+    files: Path | None = None

@@ -166,6 +166,7 @@ def gateway_config(
         owner=owner,
         conversation_observers=[keeper for keeper in (recorder, owner) if keeper is not None],
         exports=settings.data / "exports",
+        files=settings.data / "files",
         extensions=make_extensions(settings),
     )
 

@@ -93,6 +93,7 @@ async def _serve(
             handover=desk,
             charts=config.charts,
             exports=config.exports,
+            files=config.files,
         )
         staff_app = create_console(console_config(settings, staff, services, _address(*citizens)))
         console_runner = await start(staff_app, *staff_address)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from console.audit.section import SECTION as AUDIT
 from console.desk.section import SECTION as DESK
 from console.home.section import SECTION as HOME
+from console.knowledge.section import SECTION as KNOWLEDGE
 from console.section import Section
 from console.users.section import SECTION as USERS
 
 SECTIONS: tuple[Section, ...] = (
     HOME,
+    KNOWLEDGE,
     DESK,
     USERS,
     AUDIT,

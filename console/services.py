@@ -30,3 +30,4 @@ class Services:
     handover: HandoverService | None = None
     charts: Path | None = None
     exports: Path | None = None
+    files: Path | None = None

@@ -182,6 +182,8 @@ def _links(articles: Sequence[Article], online: bool) -> Iterable[Finding]:
     for article in articles:
         found = [match[1] or match[2] for text in article.answer.values() for match in _LINK.finditer(text)]
         for link in dict.fromkeys([*filter(None, [article.source_url]), *found]):
+            if link.startswith("/files/"):
+                continue
             parts = urlsplit(link)
             if parts.scheme not in ("http", "https", "tel", "mailto") or (
                 parts.scheme.startswith("http") and not parts.netloc

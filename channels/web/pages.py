@@ -112,6 +112,14 @@ async def export(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers=headers)
 
 
+async def attachment(request: web.Request) -> web.StreamResponse:
+    """GET /files/{name} → an attachment of an article, to save; its name is the hash of its content."""
+    name = request.match_info["name"]
+    path = _named_file(request.app[CONFIG].files, name)
+    headers = {"Cache-Control": "public, max-age=86400", "Content-Disposition": f'attachment; filename="{name}"'}
+    return web.FileResponse(path, headers=headers)
+
+
 def _named_file(folder: Path | None, name: str) -> Path:
     if folder is None:
         raise web.HTTPNotFound
@@ -128,5 +136,6 @@ def routes() -> list[web.RouteDef]:
         web.get("/widget.js", widget),
         web.get(r"/static/{name:[\w.-]+}", asset),
         web.get(r"/charts/{name:[\w-]+\.(?:png|svg)}", chart),
+        web.get(r"/files/{name:[0-9a-f]+\.(?:pdf|docx|xlsx|png|jpg)}", attachment),
         web.get(r"/exports/{name:[\w-]+\.(?:csv|json)}", export),
     ]

@@ -45,3 +45,13 @@ document.querySelectorAll("form[data-auto] select").forEach((select) => {
 
 // The list of what is wrong with a form is where the eyes and the screen reader should be.
 document.querySelector("[data-focus]")?.focus();
+
+// After an edit conflict: put the other person's text into the field.
+document.querySelectorAll("[data-take]").forEach((button) => {
+  button.addEventListener("click", () => {
+    const field = document.getElementById(button.dataset.take);
+    field.value = button.parentElement.querySelector("pre").textContent;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.focus();
+  });
+});

@@ -1,0 +1,1 @@
+"""Curating the articles that citizens are answered from."""
