@@ -116,7 +116,10 @@ async def attachment(request: web.Request) -> web.StreamResponse:
     """GET /files/{name} → an attachment of an article, to save; its name is the hash of its content."""
     name = request.match_info["name"]
     path = _named_file(request.app[CONFIG].files, name)
-    headers = {"Cache-Control": "public, max-age=86400", "Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {
+        "Cache-Control": "public, max-age=86400",
+        "Content-Disposition": f'attachment; filename="{name}"',
+    }
     return web.FileResponse(path, headers=headers)
 
 

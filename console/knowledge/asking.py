@@ -56,7 +56,7 @@ def _try(base: KnowledgeService, question: Question, draft: list[str]) -> dict[s
         "decision": shown.outcome.decision,
         "replies": [(preview(reply.text), reply.citations, reply.buttons) for reply in shown.outcome.replies],
         "found": found,
-        "answer_from": shown.answer_from,
+        "answer_from": shown.answer,
         "nearest": nearest,
         "cosine": cosine,
     }
