@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from console.analytics.section import SECTION as ANALYTICS
 from console.audit.section import SECTION as AUDIT
+from console.conversations.section import SECTION as CONVERSATIONS
 from console.desk.section import SECTION as DESK
 from console.home.section import SECTION as HOME
+from console.inbox.section import SECTION as INBOX
 from console.knowledge.section import SECTION as KNOWLEDGE
+from console.nlu.section import SECTION as NLU
 from console.section import Section
 from console.users.section import SECTION as USERS
 
@@ -13,6 +17,10 @@ SECTIONS: tuple[Section, ...] = (
     HOME,
     KNOWLEDGE,
     DESK,
+    INBOX,
+    CONVERSATIONS,
+    NLU,
+    ANALYTICS,
     USERS,
     AUDIT,
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.engine import Engine
 
 from city.db import reading, writing
@@ -106,12 +106,15 @@ class FeedbackQueue:
         status: str | None = "new",
         kinds: Sequence[str] = KINDS,
         article_id: str | None = None,
+        ids: Sequence[int] | None = None,
         limit: int = 500,
         offset: int = 0,
     ) -> list[Feedback]:
-        """Return feedback, newest first; `article_id` keeps what was said of that article."""
+        """Return feedback, newest first; `article_id` keeps what was said of that article, `ids` only these."""
         columns = [column for column in tables.feedback.c if column.name != "conversation_id"]
         query = select(*columns).where(tables.feedback.c.kind.in_(list(kinds)))
+        if ids is not None:
+            query = query.where(tables.feedback.c.id.in_(list(ids)))
         if status:
             query = query.where(tables.feedback.c.status == status)
         if article_id:
@@ -119,6 +122,14 @@ class FeedbackQueue:
         query = query.order_by(tables.feedback.c.id.desc()).limit(limit).offset(offset)
         with reading(self.engine) as session:
             return [Feedback(**row._mapping) for row in session.execute(query)]
+
+    def state(self) -> tuple[int, int]:
+        """Return the newest entry's number and how many entries are new; unchanged while the queue is."""
+        table = tables.feedback
+        with reading(self.engine) as session:
+            newest = session.execute(select(func.max(table.c.id))).scalar()
+            waiting = session.execute(select(func.count()).where(table.c.status == "new")).scalar()
+            return int(newest or 0), int(waiting or 0)
 
     def resolve(self, ids: Sequence[int], *, status: str, resolution: str, by: str) -> list[Feedback]:
         """Mark new feedback as dealt with and return it.

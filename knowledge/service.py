@@ -116,6 +116,11 @@ class KnowledgeService:
         self.curator.notice(question, outcome)
         return outcome
 
+    def rehearse(self, question: Question) -> Outcome:
+        """Answer as a citizen would be answered now, without noting the question down."""
+        snapshot = self.index.snapshot
+        return self.answerer.answer(question, snapshot, self.calibration_of(snapshot))
+
     def search(
         self,
         text: str,

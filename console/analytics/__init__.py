@@ -1,0 +1,1 @@
+"""Analytics: how the assistant is doing, over time, with filters and export."""

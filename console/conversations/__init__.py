@@ -1,0 +1,1 @@
+"""Conversations: search, the whole trace of each turn, export, erasure."""

@@ -1,0 +1,1 @@
+"""Inbox: what citizens asked in vain, grouped, and what staff make of it."""
