@@ -1,6 +1,7 @@
 """Intent accuracy, calibration, out-of-scope and latency beside other people's methods, on the same texts.
 
 Run: `python -m benchmarks.nlu --data FOLDER [--rows chengda,tfidf,use,diet] [--sets own,clinc150,cic_zh,xsid]`.
+Rows and sets may be measured one after the other: figures are added to `--out`, and the page is made of all of them.
 
 FOLDER holds the public sets as `NAME.train.tsv` and `NAME.dev.tsv` (`text<TAB>intent`), `clinc150.oos_dev.tsv`,
 `xsid_en.dev.tsv` and `xsid_zh.dev.tsv`. Rows: `chengda` (the joint model with its defaults), `tfidf` (word and
@@ -21,7 +22,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks.nlu_page import page
 from nlp.joint import JointModel
+from nlp.joint_manifest import MANIFEST
 from training.nlu.data import OOS_LABELS, DataSet, Example, load_data
 from training.nlu.evaluation import damaged, evaluate, language_of
 from training.nlu.metrics import accuracy, calibration_error, per_label, reliability, separation
@@ -45,17 +48,24 @@ class Classifier(Protocol):
 class Chengda:
     """The joint model, trained and exported as `chengda train nlu` does."""
 
-    def __init__(self, own: bool, folder: Path) -> None:
-        self._own, self._folder = own, folder
+    def __init__(self, own: bool, folder: Path, reuse: bool) -> None:
+        self._own, self._folder, self._reuse = own, folder, reuse
+        self.cost: dict[str, float] = {}
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Train into a folder and load what runs in the server: the int8 graph."""
-        settings = TrainSettings(
-            base=ROOT / "nlp" / "base", augmentation=Augmentation() if self._own else Augmentation.off()
-        )
-        names = ROOT / "bot" / "data" / "gazetteer" / "city.csv" if self._own else None
-        train(DataSet(list(examples)), self._folder, settings, gazetteer=names)
+        if not (self._reuse and (self._folder / MANIFEST).is_file()):
+            settings = TrainSettings(
+                base=ROOT / "nlp" / "base", augmentation=Augmentation() if self._own else Augmentation.off()
+            )
+            names = ROOT / "bot" / "data" / "gazetteer" / "city.csv" if self._own else None
+            self._folder.mkdir(parents=True)
+            cpu = time.process_time()
+            train(DataSet(list(examples)), self._folder, settings, gazetteer=names)
+            (self._folder.parent / f"{self._folder.name}.cpu").write_text(str(time.process_time() - cpu))
         self.model = JointModel.load(self._folder)
+        cpu_s = float((self._folder.parent / f"{self._folder.name}.cpu").read_text())
+        self.cost = {"train_s": self.model.manifest.metrics["seconds"], "train_cpu_s": cpu_s}
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float, float]]:
         """Predict with the exported model."""
@@ -216,8 +226,10 @@ def measure(classifier: Classifier, examples: Sequence[Example], noise: bool) ->
     if noise:
         kept = [e for e, _ in inside]
         for kind in ("typo", "homophone", "punctuation", "case"):
-            copies = classifier.predict([e.text for e in damaged(kept, kind)])
-            found[f"noise {kind}"] = accuracy(gold, [p[0] for p in copies])
+            changed = damaged(kept, kind)
+            if any(a.text != b.text for a, b in zip(kept, changed, strict=True)):
+                copies = classifier.predict([e.text for e in changed])
+                found[f"noise {kind}"] = accuracy(gold, [p[0] for p in copies])
     times = []
     for text in random.Random(1).sample(texts, min(_TIMED, len(texts))):
         started = time.perf_counter()
@@ -227,8 +239,17 @@ def measure(classifier: Classifier, examples: Sequence[Example], noise: bool) ->
     return found
 
 
-def main() -> None:
-    """Run the chosen rows on the chosen sets, print one line each and write all figures as JSON."""
+def _say(set_name: str, part: str, row: str, found: dict[str, Any]) -> None:
+    oos = found.get("oos") or {}
+    print(
+        f"{set_name:12} {part:10} {row:8} accuracy {found['accuracy']:.4f}  F1 {found['macro_f1']:.4f}  "
+        f"ECE {found['ece']:.3f}  OOS AUROC {oos.get('auroc', float('nan')):.4f}  p50 {found['p50_ms']:.1f} ms  "
+        f"train {found['train_s']:.0f} s, CPU {found['train_cpu_s']:.0f} s",
+        flush=True,
+    )
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", default="chengda,tfidf,use,diet")
@@ -237,41 +258,52 @@ def main() -> None:
         "--limit", type=int, default=0, help="training texts of a public set at most (0: all)"
     )
     parser.add_argument("--diet-epochs", type=int, default=30)
-    parser.add_argument("--keep", type=Path, help="folder for the trained models")
+    parser.add_argument("--keep", type=Path, help="folder for our trained models, one a set")
+    parser.add_argument(
+        "--reuse", action="store_true", help="measure the model below --keep where there is one"
+    )
     parser.add_argument("--out", type=Path, default=Path("var/benchmarks/nlu.json"))
-    options = parser.parse_args()
+    parser.add_argument("--page", type=Path, help="Markdown page to write from all figures so far")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the chosen rows on the chosen sets, print one line each, write all figures as JSON and as a page."""
+    options = _options()
     results: dict[str, dict[str, Any]] = {}
-    sets = load_sets(options.data, options.sets.split(","), options.limit)
-    for set_name, (examples, parts) in sets.items():
+    if options.out.is_file():
+        results = json.loads(options.out.read_text(encoding="utf-8"))
+    names = [name for name in options.sets.split(",") if name]
+    for set_name, (examples, parts) in load_sets(options.data, names, options.limit).items():
         for row in options.rows.split(","):
-            folder = Path(tempfile.mkdtemp(prefix="nlu-", dir=options.keep))
             own = set_name == "own"
+            kept = (options.keep or Path(tempfile.mkdtemp(prefix="nlu-"))) / set_name.replace(" ", "-")
             makers: dict[str, Callable[[], Classifier]] = {
-                "chengda": lambda own=own, folder=folder: Chengda(own, folder),  # type: ignore[misc]
+                "chengda": lambda own=own, kept=kept: Chengda(own, kept, options.reuse),  # type: ignore[misc]
                 "tfidf": tfidf,
                 "use": universal,
                 "diet": lambda: Diet(options.diet_epochs),
             }
             classifier = makers[row]()
-            started = time.perf_counter()
+            wall, cpu = time.perf_counter(), time.process_time()
             classifier.fit(examples)
-            seconds = time.perf_counter() - started
+            cost = {"train_s": time.perf_counter() - wall, "train_cpu_s": time.process_time() - cpu}
             for part, texts in parts.items():
-                found = measure(classifier, texts, noise=own and row == "chengda")
-                found["train_s"] = seconds
-                if isinstance(classifier, Chengda) and any(e.marks for e in texts):
-                    result = evaluate(classifier.model, DataSet(list(texts)), noise=False)
-                    found["entity_f1"] = result["entities"]["micro"]["f1"]
+                found = {**measure(classifier, texts, noise=part.startswith("blind")), **cost}
+                found["train_texts"] = len(examples)
+                if row == "diet":
+                    found["epochs"] = options.diet_epochs
+                if isinstance(classifier, Chengda):
+                    found.update(classifier.cost)
+                    if any(e.marks for e in texts):
+                        result = evaluate(classifier.model, DataSet(list(texts)), noise=False)
+                        found["entity_f1"] = result["entities"]["micro"]["f1"]
                 results.setdefault(f"{set_name} {part}", {})[row] = found
-                oos = found.get("oos") or {}
-                print(
-                    f"{set_name:12} {part:10} {row:8} accuracy {found['accuracy']:.4f}  F1 {found['macro_f1']:.4f}  "
-                    f"ECE {found['ece']:.3f}  OOS AUROC {oos.get('auroc', float('nan')):.4f}  "
-                    f"p50 {found['p50_ms']:.1f} ms  train {seconds:.0f} s",
-                    flush=True,
-                )
+                _say(set_name, part, row, found)
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if options.page is not None:
+        options.page.write_text(page(results), encoding="utf-8")
 
 
 if __name__ == "__main__":

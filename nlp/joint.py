@@ -17,10 +17,11 @@ from tokenizers import Encoding, Tokenizer
 from nlp.entities.gazetteer import Gazetteer
 from nlp.entities.model import Entity
 from nlp.entities.resolver import Resolver
-from nlp.joint_decode import FloatArray, decode_tags, novelty_features, sigmoid, softmax
+from nlp.joint_decode import FloatArray, between, decode_tags, novelty_features, sigmoid, softmax
 from nlp.joint_manifest import (
     GAZETTEER,
     NGRAMS,
+    SPELLING,
     TOKENIZER,
     Manifest,
     ModelDamagedError,
@@ -31,6 +32,7 @@ from nlp.joint_manifest import (
     read_manifest,
 )
 from nlp.joint_ngrams import NgramScorer
+from nlp.joint_spelling import Counts, Speller, piece_test
 from nlp.joint_text import prepare
 
 __all__ = [
@@ -86,6 +88,7 @@ class JointModel:
         tokenizer: Tokenizer,
         resolver: Resolver,
         ngrams: NgramScorer | None,
+        speller: Speller | None = None,
     ) -> None:
         self.manifest = manifest
         self.fingerprint = fingerprint(manifest)
@@ -93,6 +96,7 @@ class JointModel:
         self._tokenizer = tokenizer
         self._resolver = resolver
         self._ngrams = ngrams
+        self._speller = speller
         self._outputs = [output.name for output in session.get_outputs()]
         self._oos_columns = [i for i, name in enumerate(manifest.intents) if name in manifest.oos_labels]
         self._oos_weights = np.asarray(manifest.oos.weights, np.float32)
@@ -117,7 +121,8 @@ class JointModel:
         gazetteer = Gazetteer.read(directory / GAZETTEER) if GAZETTEER in manifest.files else Gazetteer(())
         resolver = Resolver(gazetteer, manifest.rules, manifest.synonyms)
         ngrams = _read_ngrams(directory / NGRAMS) if NGRAMS in manifest.files else None
-        return cls(manifest, session, tokenizer, resolver, ngrams)
+        speller = _read_speller(directory / SPELLING, tokenizer) if SPELLING in manifest.files else None
+        return cls(manifest, session, tokenizer, resolver, ngrams, speller)
 
     @property
     def intents(self) -> tuple[str, ...]:
@@ -148,11 +153,19 @@ class JointModel:
         return [prediction for prediction in found if prediction is not None]
 
     def raw(self, prepared: Sequence[str]) -> RawOutput:
-        """Run the graph over prepared texts (see `nlp.joint_text.prepare`), in one batch."""
-        if len(prepared) == 1:
-            encodings = [self._tokenizer.encode(prepared[0])]
-        else:
-            encodings = self._tokenizer.encode_batch(list(prepared))
+        """Run the graph over prepared texts (see `nlp.joint_text.prepare`), in one batch.
+
+        A text whose spelling can be repaired is read both ways; logits and distance are the mean of the two,
+        tags belong to the text as it was written.
+        """
+        repaired = {}
+        if self._speller is not None:
+            fixed = [self._speller.repair(text) for text in prepared]
+            repaired = {row: new for row, new in enumerate(fixed) if new != prepared[row]}
+        texts, count = [*prepared, *repaired.values()], len(prepared)
+        encodings = (
+            [self._tokenizer.encode(texts[0])] if len(texts) == 1 else self._tokenizer.encode_batch(texts)
+        )
         width = max((len(encoding.ids) for encoding in encodings), default=0)
         ids = np.zeros((len(encodings), width), np.int64)
         mask = np.zeros_like(ids)
@@ -161,11 +174,17 @@ class JointModel:
             mask[row, : len(encoding.ids)] = 1
         values = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
         outputs = dict(zip(self._outputs, values, strict=True))
-        tags = [outputs["tag_logits"][row, : len(encodings[row].ids)] for row in range(len(encodings))]
-        logits = outputs["intent_logits"]
+        tags = [outputs["tag_logits"][row, : len(encodings[row].ids)] for row in range(count)]
+        logits, distance = outputs["intent_logits"], outputs["distance"]
         if self._ngrams is not None:
-            logits = logits + self.manifest.ngram_share * self._ngrams.score(prepared)
-        return RawOutput(logits, outputs["distance"], tags, encodings)
+            logits = logits + self.manifest.ngram_share * self._ngrams.score(texts)
+        rows = list(repaired)
+        return RawOutput(
+            between(logits[:count], logits[count:], rows),
+            between(distance[:count], distance[count:], rows),
+            tags,
+            encodings[:count],
+        )
 
     def oos_scores(self, raw: RawOutput) -> FloatArray:
         """Return the out-of-scope score of each text, (n,), between 0 and 1."""
@@ -238,6 +257,15 @@ def _read_ngrams(path: Path) -> NgramScorer:
     except (OSError, ValueError, KeyError) as error:
         raise ModelDamagedError(
             f"{path}: is no n-gram model ({error}); train again with `chengda train nlu`"
+        ) from None
+
+
+def _read_speller(path: Path, tokenizer: Tokenizer) -> Speller:
+    try:
+        return Speller(Counts.read(path), piece_test(tokenizer))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+        raise ModelDamagedError(
+            f"{path}: holds no word counts ({error}); train again with `chengda train nlu`"
         ) from None
 
 

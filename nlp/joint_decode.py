@@ -53,6 +53,22 @@ def novelty_features(
     return np.stack([1.0 - best, energy, distance.astype(np.float64), oos], axis=1).astype(np.float32)
 
 
+def between(plain: FloatArray, repaired: FloatArray, rows: Sequence[int]) -> FloatArray:
+    """Return `plain` with the mean of it and `repaired` in the given rows.
+
+    Neither reading is trusted alone: the repair may be wrong, and the slip may have hidden the word.
+
+    Args:
+        plain: values of all texts as they were written, (n, …).
+        repaired: values of some of them after the repair of their spelling, (rows, …).
+        rows: which ones.
+    """
+    mixed = plain.copy()
+    if len(rows):
+        mixed[list(rows)] = (plain[list(rows)] + repaired) / 2
+    return mixed
+
+
 def sigmoid(value: FloatArray) -> FloatArray:
     """Return the logistic function, safe for any size."""
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(value.astype(np.float64), -60, 60))), np.float32)

@@ -13,6 +13,7 @@ TOKENIZER = "tokenizer.json"
 GRAPH = "model.int8.onnx"
 GAZETTEER = "gazetteer.csv"
 NGRAMS = "ngrams.npz"
+SPELLING = "spelling.json.gz"
 FORMAT = 1
 _RETRAIN = "restore it with `chengda model rollback`, or train again with `chengda train nlu`"
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models
 
 from nlp.joint_decode import decode_tags
 from nlp.joint_ngrams import NgramScorer
+from nlp.joint_spelling import Counts
 from training.nlu.augment import Augmenter
-from training.nlu.batches import Encoded
+from training.nlu.batches import Encoded, EncodedSet
 from training.nlu.calibration import calibrate, fit_novelty, fit_temperature
 from training.nlu.config import TrainingConfigError, read_settings
 from training.nlu.damage import change_case, drop_punctuation, typo
@@ -24,6 +27,7 @@ from training.nlu.metrics import calibration_error, entity_scores, reliability, 
 from training.nlu.ngrams import train_ngrams
 from training.nlu.noise import Suspect, find_suspects, mended
 from training.nlu.settings import Augmentation, TrainSettings
+from training.nlu.spelling import with_repair
 from training.nlu.tagging import tag_names, token_tags
 
 CITY = Path(__file__).resolve().parents[2] / "bot" / "data" / "gazetteer" / "city.csv"
@@ -158,3 +162,40 @@ def test_graph_is_worse_only_beyond_chance() -> None:
     after[:1] = True
     before[10:14] = False
     assert not loses(before, after)
+
+
+def test_slips_take_turns_and_keep_length_order_and_labels() -> None:
+    data = DataSet([EXAMPLE, Example("which bus goes to the zoo, please", "line")] * 10)
+    augmenter = Augmenter(replace(Augmentation.off(), noise=0.5), data, None, 7)
+    versions = augmenter.noisy(data.examples, 2)
+    assert [[e.intent for e in version] for version in versions] == [[e.intent for e in data.examples]] * 2
+    changed = [a.text != b.text for version in versions for a, b in zip(version, data.examples, strict=True)]
+    assert sum(changed) > 30 and versions[0] != versions[1]
+    assert Augmenter(Augmentation.off(), data, None, 7).noisy(data.examples, 2) == []
+    rows, other = [Encoded([1], [0], 0)] * 100, [Encoded([2], [0], 0)] * 100
+    drawn = EncodedSet(rows, [other], 0.3, 1)
+    shares = sum(drawn[at].ids[0] == 2 for at in range(100))
+    assert 15 < shares < 45
+    assert all(row.ids == [1] for row in (EncodedSet(rows)[at] for at in range(100)))
+
+
+def test_spelling_repair_is_kept_only_where_it_costs_no_accuracy() -> None:
+    counts = Counts.of(["old batteries", "street light"] * 9)
+    tokenizer = Tokenizer(models.Unigram([("[UNK]", 0.0)], unk_id=0))
+    texts = ["old baterries", "street light"] * 20
+    labels = np.array([0, 1] * 20)
+    wrong = np.array([[0.0, 1.0], [0.0, 1.0]] * 20, np.float32)
+    far = np.zeros(40, np.float32)
+
+    def right(asked: object) -> tuple[np.ndarray, np.ndarray]:
+        assert asked == ["old batteries"] * 20
+        return np.array([[4.0, 0.0]] * 20, np.float32), far[:20]
+
+    found = with_repair(counts, tokenizer, texts, (wrong, far), labels, right)
+    assert found is not None and (found[0].argmax(1) == labels).all()
+    assert (
+        with_repair(
+            counts, tokenizer, texts, (found[0], far), labels, lambda _: (-9 * found[0][::2], far[:20])
+        )
+        is None
+    )

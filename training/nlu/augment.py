@@ -65,7 +65,9 @@ class Augmenter:
     def __init__(self, shares: Augmentation, data: DataSet, gazetteer: Path | None, seed: int) -> None:
         self._shares, self._seed = shares, seed
         self._homophones = (
-            Homophones(example.text for example in data.examples) if shares.homophones else None
+            Homophones(example.text for example in data.examples)
+            if shares.homophones or shares.noise
+            else None
         )
         self._traditional = opencc.OpenCC("s2t") if shares.traditional else None
         self._names: dict[tuple[str, bool], list[str]] = defaultdict(list)
@@ -120,6 +122,25 @@ class Augmenter:
                     found.append(made)
                     wanted -= 1
         return found
+
+    def noisy(self, examples: Sequence[Example], copies: int) -> list[list[Example]]:
+        """Return so many damaged versions of all examples, each with one or two slips or homophones.
+
+        An example that cannot be damaged stands there as it is.
+        """
+        if not self._shares.noise:
+            return []
+        rng = random.Random(f"{self._seed}-noise")
+        return [[self._slip(example, rng) for example in examples] for _ in range(copies)]
+
+    def _slip(self, example: Example, rng: random.Random) -> Example:
+        text = MarkedText.of(example)
+        for _ in range(rng.choice((1, 1, 2))):
+            if has_han(example.text) and rng.random() < 0.6:
+                self.sound_alike(text, rng)
+            else:
+                typo(text, rng)
+        return text.example(example) or example
 
     def swap_entities(self, text: MarkedText, rng: random.Random) -> None:
         """Put other names of the same kind and language in the place of every entity."""

@@ -58,15 +58,32 @@ def encode(
 
 
 class EncodedSet(Dataset[Encoded]):
-    """A list of encoded examples as torch wants it."""
+    """A list of encoded examples as torch wants it; a share of them stands with slips, other ones in every pass."""
 
-    def __init__(self, rows: Sequence[Encoded]) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Encoded],
+        noisy: Sequence[Sequence[Encoded]] = (),
+        share: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """Take the rows.
+
+        Args:
+            rows: the examples.
+            noisy: damaged versions of all of them, in the same order.
+            share: probability that one of these stands in the place of the example.
+            seed: of the choice.
+        """
         self.rows = rows
+        self._noisy, self._share, self._rng = noisy, share, random.Random(seed)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Encoded:
+        if self._noisy and self._rng.random() < self._share:
+            return self._rng.choice(self._noisy)[index]
         return self.rows[index]
 
 

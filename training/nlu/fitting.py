@@ -233,10 +233,11 @@ def fit(
     compute: Compute,
     weights: Tensor | None = None,
     progress: Progress | None = None,
+    noisy: Sequence[Sequence[Encoded]] = (),
 ) -> list[dict[str, float]]:
     """Fine-tune `network` in place; afterwards it has the weights of its best epoch on `dev`.
 
-    Returns the measures after every epoch.
+    `noisy` holds damaged versions of `train`, see `EncodedSet`. Returns the measures after every epoch.
     """
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
@@ -275,7 +276,7 @@ def fit(
             compute,
             model=network,
             args=arguments,
-            train_dataset=EncodedSet(train),
+            train_dataset=EncodedSet(train, noisy, settings.augmentation.noise, settings.seed),
             data_collator=collate,
             callbacks=callbacks,
         )

@@ -20,7 +20,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from nlp.entities.rules import RULES
-from nlp.joint_manifest import GAZETTEER, GRAPH, NGRAMS, TOKENIZER, Manifest, hash_file
+from nlp.joint_manifest import GAZETTEER, GRAPH, NGRAMS, SPELLING, TOKENIZER, Manifest, hash_file
+from nlp.joint_ngrams import NgramScorer
+from nlp.joint_spelling import Counts
 from nlp.joint_text import prepare
 from training.nlu.augment import Augmenter
 from training.nlu.batches import Encoded, encode, fitting_length
@@ -36,11 +38,14 @@ from training.nlu.ngrams import choose_share, train_ngrams
 from training.nlu.noise import Suspect, mended, suspects_of
 from training.nlu.rehearsal import EXAMPLES, restore_weights, save_examples
 from training.nlu.settings import TrainSettings
+from training.nlu.spelling import count_words, with_repair
 from training.nlu.split import split
 from training.nlu.tagging import tag_names
 
 log = logging.getLogger(__name__)
 WEIGHTS, SUSPECTS = "weights.safetensors", "suspects.tsv"
+# Damaged versions of each example that take turns over the passes.
+_VERSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,9 @@ def train(
     numbers = {name: at for at, name in enumerate(intents)}
     tag_numbers = {name: at for at, name in enumerate(tags)}
     limit = settings.max_tokens or fitting_length(tokenizer, [e.text for e in training])
-    extra = Augmenter(settings.augmentation, data, gazetteer, settings.seed).extra(training)
+    augmenter = Augmenter(settings.augmentation, data, gazetteer, settings.seed)
+    extra = augmenter.extra(training)
+    damaged = augmenter.noisy([*training, *extra], _VERSIONS)
     settings = settings.fitted(len(data.examples), len(data.intents), len(extra))
     if settings.trim_vocabulary:
         from training.nlu.pruning import trim_vocabulary
@@ -117,6 +124,7 @@ def train(
         tokenizer, dropped = trim_vocabulary(body, tokenizer, [e.text for e in [*training, *extra]])
         notes.append(f"vocabulary: {dropped} pieces left out")
     rows = encode([*training, *extra], tokenizer, numbers, tag_numbers, limit)
+    noisy = [encode(version, tokenizer, numbers, tag_numbers, limit) for version in damaged]
     dev_rows = encode(held, tokenizer, numbers, tag_numbers, limit)
     compute = choose(settings.precision)
     network = JointNetwork(body, len(intents), len(tags), read_pooling(settings.base), settings.dropout)
@@ -125,12 +133,16 @@ def train(
         restore_weights(network, start, intents, tags)
     network.to(compute.device)
     spoken = [prepare(example.text) for example in [*training, *extra]]
+    slipped = [prepare(example.text) for example in damaged[0]] if damaged else []
     heard = [prepare(example.text) for example in held]
     if start is None:
         start_intent_head(network, rows[: len(training)], len(intents), compute)
         wrong, wrong_held = suspects_of(network, rows, dev_rows, settings, compute, progress)
         if wrong:
             notes.append(_write_suspects(out / SUSPECTS, training, wrong, intents))
+            noisy = [[row for row in mended(version, wrong) if row is not None] for version in noisy]
+            if slipped:
+                slipped = _kept(mended(rows, wrong), slipped)[1]
             rows, spoken = _kept(mended(rows, wrong), spoken)
             # Held-out texts that nothing fits stay: they keep the confidence modest.
             dev_rows = [new or old for new, old in zip(mended(dev_rows, wrong_held), dev_rows, strict=True)]
@@ -140,19 +152,31 @@ def train(
     )
     with _threads(settings.threads):
         history = fit(
-            network, rows, dev_rows, settings, compute, _weights(rows, intents, settings, compute), progress
+            network,
+            rows,
+            dev_rows,
+            settings,
+            compute,
+            _weights(rows, intents, settings, compute),
+            progress,
+            noisy,
         )
         network = _merged(network, settings)
         scorer = None
         if settings.ngrams:
-            scorer = train_ngrams(spoken, [row.intent for row in rows], len(intents), settings.seed)
+            labels = [row.intent for row in rows] * (2 if slipped else 1)
+            scorer = train_ngrams([*spoken, *slipped], labels, len(intents), settings.seed)
             scorer.write(out / NGRAMS)
-        beside = scorer.score(heard) if scorer is not None else None
+        counts = None
+        if settings.repair_spelling:
+            counts = count_words([prepare(e.text) for e in training], data, gazetteer)
         manifest, exported = _finish(
             network,
             rows[: len(training)],
             dev_rows,
-            beside,
+            heard,
+            scorer,
+            counts,
             tokenizer,
             out,
             settings,
@@ -194,7 +218,9 @@ def _finish(
     network: JointNetwork,
     rows: Sequence[Encoded],
     dev_rows: Sequence[Encoded],
-    beside: FloatArray | None,
+    heard: Sequence[str],
+    scorer: NgramScorer | None,
+    counts: Counts | None,
     tokenizer: Tokenizer,
     out: Path,
     settings: TrainSettings,
@@ -211,9 +237,21 @@ def _finish(
     logits, distance = graph_outputs(out / GRAPH, dev_rows)
     labels = np.array([row.intent for row in dev_rows])
     share = 0.0
-    if beside is not None:
+    if scorer is not None:
+        beside = scorer.score(heard)
         share = choose_share(logits, beside, labels)
         logits = logits + share * beside
+
+    def read(texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        others = encode([Example(text, "") for text in texts], tokenizer, {}, {"O": 0}, limit)
+        found, far = graph_outputs(out / GRAPH, others)
+        return (found + share * scorer.score(texts) if scorer is not None else found), far
+
+    if counts is not None:
+        mixed = with_repair(counts, tokenizer, heard, (logits, distance), labels, read)
+        if mixed is not None:
+            logits, distance = mixed
+            counts.write(out / SPELLING)
     calibration = calibrate(logits, distance, labels, oos)
     tokenizer.no_truncation()
     tokenizer.no_padding()

@@ -15,7 +15,8 @@ Method = Literal["full", "lora", "adalora", "prefix"]
 class Augmentation:
     """Which variations of our own utterances are trained with; each value is a share of extra examples.
 
-    The extra examples are drawn anew for every run from its seed; zero switches one off.
+    `noise` adds none: it is the share of the examples that stand with fresh slips or homophones in each pass.
+    All are drawn anew for every run from its seed; zero switches one off.
     """
 
     entities: float = 0.3
@@ -26,11 +27,12 @@ class Augmentation:
     code_switching: float = 0.05
     fillers: float = 0.1
     traditional: float = 0.0
+    noise: float = 0.3
 
     @classmethod
     def off(cls) -> Augmentation:
         """Return no augmentation at all."""
-        return cls(0, 0, 0, 0, 0, 0, 0, 0)
+        return cls(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class TrainSettings:
     trim_vocabulary: bool = False
     quantise: bool = True
     ngrams: bool = True
+    repair_spelling: bool = True
     clean_labels: Literal["auto", "on", "off"] = "auto"
     tensorboard: Path | None = None
 
