@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from channels.extension import Extension
     from channels.queue.base import InboundQueue
     from channels.switches import ChannelSwitches
+    from city.live import LiveSettings
     from city.outbox import Outbox
 
 
@@ -94,6 +95,7 @@ class GatewayConfig:
         switches: which channels are on; kept in `database` when left out.
         roles: staff role by (channel name, sender id); everyone else is a citizen.
         retries: back-off of the sends to chat apps; `None` takes the usual one.
+        live: settings that staff change at run time, such as the notice; `None` has none.
         files: folder of attachments that articles link to as `/files/NAME`; `None` serves none.
         exports: folder of files that replies name as `/exports/NAME`; `None` serves none.
         create_tables: create missing tables at start; leave off where migrations do it.
@@ -124,3 +126,4 @@ class GatewayConfig:
     conversation_observers: Sequence[ConversationObserver] = ()
     exports: Path | None = None
     files: Path | None = None
+    live: LiveSettings | None = None

@@ -17,12 +17,14 @@ from channels.dispatcher import Dispatcher
 from channels.identities import Identities
 from channels.intake import Intake
 from channels.limits import Rate, TokenBuckets
+from channels.notice import KEY as NOTICE_KEY
+from channels.notice import NoticeBoard
 from channels.protocols import Brain
 from channels.queue.sql import SqlQueue
 from channels.store import ConversationStore
 from channels.switches import SqlSwitches
 from channels.web import api, pages
-from channels.web.keys import CONFIG, DISPATCHER, NEW_CONVERSATIONS, STORE
+from channels.web.keys import CONFIG, DISPATCHER, NEW_CONVERSATIONS, NOTICES, STORE, SWITCHES
 from channels.web.security import caller_address, cross_origin, problems, security_headers
 from channels.web.socket import SOCKETS, Sockets
 from channels.webhook import WebhookGate
@@ -106,6 +108,12 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     intake = Intake(inbox, dispatcher, store, outbox, channels, identities, limits)
     gate = WebhookGate(channels, intake, switches.enabled)
 
+    board = NoticeBoard(config.live, config.notice)
+
+    def announce() -> None:
+        notice = board.current()
+        sockets.announce({"type": "notice", "notice": notice and notice.to_dict()})
+
     async def erased(conversation_id: str) -> None:
         await store.in_thread(outbox.erase, conversation_id)
         await sockets.close_conversation(conversation_id)
@@ -116,6 +124,8 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     app[DISPATCHER] = dispatcher
     app[NEW_CONVERSATIONS] = TokenBuckets(limits.new_conversations)
     app[SOCKETS] = sockets
+    app[SWITCHES] = switches
+    app[NOTICES] = board
     app.add_routes([*api.routes(), *pages.routes()])
     for extension in config.extensions:
         app.add_routes(extension.routes())
@@ -128,12 +138,22 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         if config.create_tables:
             await store.in_thread(outbox.create_tables)
         set_outbox(outbox)
+        loop = asyncio.get_running_loop()
+
+        def changed(key: str) -> None:
+            if key == NOTICE_KEY:
+                loop.call_soon_threadsafe(announce)
+
+        if config.live is not None:
+            config.live.listen(changed)
         await gate.start()
         await courier.start()
         await intake.start()
         for extension in config.extensions:
             await extension.start(dispatcher, store)
         yield
+        if config.live is not None:
+            config.live.unlisten(changed)
         with contextlib.suppress(OutboxNotConfiguredError):
             if get_outbox() is outbox:
                 set_outbox(None)

@@ -39,6 +39,7 @@ _KINDS = (
     Kind("rate-limited", 429, "Too many requests"),
     Kind("internal", 500, "Internal error"),
     Kind("overloaded", 503, "All places are taken"),
+    Kind("channel-off", 503, "This channel is switched off"),
     Kind("shutting-down", 503, "The service is restarting"),
     Kind("erase-incomplete", 503, "The conversation is not completely erased yet"),
 )

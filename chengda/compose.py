@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from channels import gateway
     from channels.extension import Extension
     from channels.traces import TraceRecorder, TraceStore
+    from city.live import LiveSettings
     from console.config import ConsoleConfig, ConsoleSettings
     from console.services import Services
     from console.staff import StaffStore
@@ -108,7 +109,9 @@ def make_trace_store(settings: Settings) -> TraceStore:
     return TraceStore(settings.traces.url or f"sqlite:///{settings.data / 'traces.db'}")
 
 
-def make_trace_recorder(settings: Settings, store: TraceStore) -> TraceRecorder:
+def make_trace_recorder(
+    settings: Settings, store: TraceStore, live: LiveSettings | None = None
+) -> TraceRecorder:
     """Return the recorder of turns in front of the open knowledge base; close it when done."""
     from actions import answers
     from channels.traces import TraceRecorder
@@ -116,18 +119,35 @@ def make_trace_recorder(settings: Settings, store: TraceStore) -> TraceRecorder:
     from channels.traces.recorder import Retention
 
     traces = settings.traces
+
+    def retention() -> Retention:
+        chosen = (live.get("retention") if live is not None else None) or {}
+        return Retention(
+            chosen.get("keep_days", traces.keep_days), chosen.get("totals_days", traces.totals_days)
+        )
+
     return TraceRecorder(
         store,
         settings.zone,
         inbox=KnowledgeInbox(answers.get_service()),
         capacity=traces.waiting,
-        retention=lambda: Retention(traces.keep_days, traces.totals_days),
+        retention=retention,
         idle_s=traces.abandoned_after_s,
     )
 
 
+def make_live_settings(settings: Settings) -> LiveSettings:
+    """Open the settings that staff change at run time."""
+    from city.live import LiveSettings
+
+    return LiveSettings(settings.server.conversation_url or f"sqlite:///{settings.data / 'live.db'}")
+
+
 def gateway_config(
-    settings: Settings, recorder: TraceRecorder | None = None, desk: HandoverService | None = None
+    settings: Settings,
+    recorder: TraceRecorder | None = None,
+    desk: HandoverService | None = None,
+    live: LiveSettings | None = None,
 ) -> gateway.GatewayConfig:
     """Return what the gateway needs of the settings; `recorder` is told of every turn, `desk` owns conversations."""
     from actions.handover.owner import HandoverOwner
@@ -167,6 +187,7 @@ def gateway_config(
         conversation_observers=[keeper for keeper in (recorder, owner) if keeper is not None],
         exports=settings.data / "exports",
         files=settings.data / "files",
+        live=live,
         extensions=make_extensions(settings),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ from city.settings import Settings
 if TYPE_CHECKING:
     from actions.handover.service import HandoverService
     from channels.traces import TraceRecorder, TraceStore
+    from city.live import LiveSettings
 
 _FLUSH_S = 1.0
+logger = logging.getLogger(__name__)
 
 
 class TracePast:
@@ -71,6 +74,28 @@ class DeskFiler:
             )
         )
         return filed.request.number
+
+
+def follow_hours(desk: HandoverService, settings: Settings, live: LiveSettings) -> None:
+    """Let the desk keep the opening hours that staff set, now and whenever they change them."""
+    from pydantic import ValidationError
+
+    from actions.handover.hours import Hours
+    from actions.handover.settings import WindowSection
+
+    def apply(key: str) -> None:
+        if key != "hours":
+            return
+        section, chosen = desk.office.section, live.get("hours")
+        try:
+            windows = [WindowSection.parse_obj(window) for window in chosen] if chosen else section.hours
+        except (ValidationError, TypeError):
+            logger.warning("the opening hours in the store are none; those of city.yml hold")
+            windows = section.hours
+        desk.office.hours = Hours(windows, settings.zone, section.holidays, section.closed, section.opened)
+
+    apply("hours")
+    live.listen(apply)
 
 
 def open_desk(settings: Settings, traces: TraceStore, recorder: TraceRecorder) -> HandoverService | None:

@@ -58,12 +58,13 @@ async def _serve(
 ) -> None:
     from actions import answers
     from channels.gateway import create_app, serve, start
-    from channels.web.keys import DISPATCHER
+    from channels.web.keys import DISPATCHER, SWITCHES
     from chengda.compose import (
         console_config,
         first_admin,
         gateway_config,
         make_brain,
+        make_live_settings,
         make_staff_store,
         make_trace_recorder,
         make_trace_store,
@@ -71,7 +72,7 @@ async def _serve(
         startup_errors,
         stop_rooms,
     )
-    from chengda.people import open_desk
+    from chengda.people import follow_hours, open_desk
     from console.app import create_console
     from console.services import Services
 
@@ -80,9 +81,13 @@ async def _serve(
         start_rooms(settings)
         brain.load()
         traces = make_trace_store(settings)
-        recorder = make_trace_recorder(settings, traces)
+        live = make_live_settings(settings)
+        live.follow()
+        recorder = make_trace_recorder(settings, traces, live)
         desk = open_desk(settings, traces, recorder)
-        config = gateway_config(settings, recorder, desk)
+        if desk is not None:
+            follow_hours(desk, settings, live)
+        config = gateway_config(settings, recorder, desk, live)
         app = create_app(brain, config)
         staff = make_staff_store(settings)
         services = Services(
@@ -94,6 +99,9 @@ async def _serve(
             charts=config.charts,
             exports=config.exports,
             files=config.files,
+            live=live,
+            switches=app[SWITCHES],
+            channels=("web", *(channel.name for channel in config.channels)),
         )
         staff_app = create_console(console_config(settings, staff, services, _address(*citizens)))
         console_runner = await start(staff_app, *staff_address)
@@ -124,6 +132,7 @@ async def _serve(
             staff.close()
             recorder.close()
             traces.close()
+            live.close()
             brain.close()
             stop_rooms()
             console.print("已停止，未丢失任何消息 · stopped, nothing lost")

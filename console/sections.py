@@ -11,6 +11,7 @@ from console.inbox.section import SECTION as INBOX
 from console.knowledge.section import SECTION as KNOWLEDGE
 from console.nlu.section import SECTION as NLU
 from console.section import Section
+from console.settings.section import SECTION as SETTINGS
 from console.users.section import SECTION as USERS
 
 SECTIONS: tuple[Section, ...] = (
@@ -21,6 +22,7 @@ SECTIONS: tuple[Section, ...] = (
     CONVERSATIONS,
     NLU,
     ANALYTICS,
+    SETTINGS,
     USERS,
     AUDIT,
 )

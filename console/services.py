@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ if TYPE_CHECKING:
 
     from actions.handover.service import HandoverService
     from channels.dispatcher import Dispatcher
+    from channels.switches import ChannelSwitches
     from channels.traces import TraceStore
+    from city.live import LiveSettings
     from city.settings import Settings
     from knowledge.service import KnowledgeService
 
@@ -31,3 +34,6 @@ class Services:
     charts: Path | None = None
     exports: Path | None = None
     files: Path | None = None
+    live: LiveSettings | None = None
+    switches: ChannelSwitches | None = None
+    channels: Sequence[str] = ()

@@ -11,10 +11,10 @@ from channels.jsonio import dumps
 from channels.problem import Problem, not_found
 from channels.records import StoredMessage
 from channels.store import ConversationStore
-from channels.web.keys import ADDRESS, CONFIG, DISPATCHER, NEW_CONVERSATIONS, STORE
+from channels.web.keys import ADDRESS, CONFIG, DISPATCHER, NEW_CONVERSATIONS, NOTICES, STORE, SWITCHES
 from channels.web.parsing import parse_feedback, parse_message, read_json
 from channels.web.security import authorise, bearer_token
-from channels.web.socket import websocket
+from channels.web.socket import refuse_when_off, websocket
 from city.messages import Message
 
 HISTORY_LIMIT = 200
@@ -39,6 +39,12 @@ async def _conversation(request: web.Request) -> str:
     return conversation_id
 
 
+async def get_notice(request: web.Request) -> web.Response:
+    """GET /notice → `{"notice": {"zh","en","urgent"}}`, or `null` when there is none."""
+    notice = request.app[NOTICES].current()
+    return _json({"notice": notice and notice.to_dict()})
+
+
 async def create_conversation(request: web.Request) -> web.Response:
     """POST /conversations → 201 with the id and the token, which is shown only here."""
     buckets, address = request.app[NEW_CONVERSATIONS], request[ADDRESS]
@@ -58,6 +64,7 @@ async def create_conversation(request: web.Request) -> web.Response:
 async def post_message(request: web.Request) -> web.Response:
     """POST …/messages → the answer; the same `message_id` again gives the same answer."""
     conversation_id = await _conversation(request)
+    refuse_when_off(request.app[SWITCHES])
     parsed = parse_message(await read_json(request), request.app[CONFIG].limits)
     message = Message(conversation_id, parsed.message_id, parsed.text, language=parsed.language)
     dispatcher: Dispatcher = request.app[DISPATCHER]
@@ -117,6 +124,7 @@ def routes() -> list[web.RouteDef]:
         web.delete(one, delete_conversation),
         web.post(one + "/feedback", post_feedback),
         web.get("/api/v1/ws", websocket),
+        web.get("/api/v1/notice", get_notice),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),
     ]

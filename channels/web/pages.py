@@ -9,7 +9,8 @@ from pathlib import Path
 from aiohttp import web
 
 from channels.config import GatewayConfig
-from channels.web.keys import CONFIG
+from channels.notice import Notice
+from channels.web.keys import CONFIG, NOTICES
 
 STATIC = Path(__file__).parent / "static"
 
@@ -30,7 +31,7 @@ def preferred_language(accept_language: str, offered: tuple[str, ...]) -> str:
     return offered[0]
 
 
-def page_settings(config: GatewayConfig) -> dict[str, object]:
+def page_settings(config: GatewayConfig, notice: Notice | None) -> dict[str, object]:
     """Return what the page's script needs to know."""
     return {
         "city": config.city_name.to_dict(),
@@ -39,17 +40,17 @@ def page_settings(config: GatewayConfig) -> dict[str, object]:
         "emergency": [{"number": n.number, "zh": n.zh, "en": n.en} for n in config.emergency_numbers],
         "contact": config.contact
         and {"number": config.contact.number, "zh": config.contact.zh, "en": config.contact.en},
-        "notice": config.notice and config.notice.to_dict(),
+        "notice": notice and notice.to_dict(),
         "suggestions": [suggestion.to_dict() for suggestion in config.suggestions],
         "textLimit": config.limits.text_chars,
         "commentLimit": config.limits.comment_chars,
     }
 
 
-def render_page(config: GatewayConfig, language: str) -> str:
+def render_page(config: GatewayConfig, language: str, notice: Notice | None = None) -> str:
     """Return the chat page; city names and numbers are escaped, settings stand in a JSON data block."""
     # `<` must not end the data block early (HTML standard, section 4.12.1.3).
-    settings = json.dumps(page_settings(config), ensure_ascii=False).replace("<", "\\u003c")
+    settings = json.dumps(page_settings(config, notice), ensure_ascii=False).replace("<", "\\u003c")
     city = getattr(config.city_name, language)
     assistant = getattr(config.assistant_name, language)
     separator = "" if language == "zh" else " "
@@ -76,7 +77,7 @@ async def index(request: web.Request) -> web.Response:
         asked if asked in offered else preferred_language(request.headers.get("Accept-Language", ""), offered)
     )
     return web.Response(
-        text=render_page(config, language),
+        text=render_page(config, language, request.app[NOTICES].current()),
         content_type="text/html",
         headers={"Cache-Control": "no-cache", "Vary": "Accept-Language"},
     )

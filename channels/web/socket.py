@@ -20,7 +20,11 @@ with the same ids, what was not acknowledged; a message that arrives twice is an
     ← for each later message: ack (with "text"), typing while it is being answered, reply…, done
     ← {"type":"resumed"}                                        (every later message was announced)
 
-What is said unasked (a notice, a person at the desk) comes when it comes, and after a resume:
+A notice that staff set, change or take away (`null`) is shown to everybody at once:
+
+    ← {"type":"notice","notice":{"zh","en","urgent"}|null}
+
+What is said unasked (a warning, a person at the desk) comes when it comes, and after a resume:
 
     ← {"type":"push","message_id":…,"replies":[Reply],"language":…}
 
@@ -35,6 +39,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
@@ -44,14 +49,27 @@ from channels.jsonio import dumps
 from channels.limits import Rate, TokenBuckets
 from channels.problem import Problem, too_large
 from channels.records import StoredMessage
-from channels.web.keys import ADDRESS, CONFIG, DISPATCHER, STORE
+from channels.switches import ChannelSwitches
+from channels.web.keys import ADDRESS, CONFIG, DISPATCHER, STORE, SWITCHES
 from channels.web.parsing import parse_json, parse_message
 from channels.web.security import authorise
 from city.messages import Message
 
+WEB = "web"
 RESUME_LIMIT = 200
 # A client resumes once per connection; each one reads the history.
 _RESUMES = Rate(per_s=0.2, burst=5)
+
+
+def refuse_when_off(switches: ChannelSwitches) -> None:
+    """Raise the problem `channel-off` when staff have switched the chat page off."""
+    if not switches.enabled(WEB):
+        raise Problem(
+            "channel-off",
+            "网页咨询暂停服务，请稍后再来，或拨打市民热线。",
+            "The chat page is switched off at the moment; come back later, or call the citizens' hotline.",
+            retry_after_s=60,
+        )
 
 
 class Sockets:
@@ -98,6 +116,11 @@ class Sockets:
             if session.conversation_id == conversation_id:
                 session.push(stored)
 
+    def announce(self, frame: Mapping[str, Any]) -> None:
+        """Send a frame that is for everybody to every connection."""
+        for session in self._open:
+            session.announce(frame)
+
     async def close_all(self) -> None:
         """Tell every client that the service goes away; they come back by themselves."""
         await self._close(WSCloseCode.GOING_AWAY, b"restarting", None)
@@ -128,6 +151,7 @@ class Session:
             compress=False,
         )
         self._resumes = TokenBuckets(_RESUMES)
+        self._announcing: set[asyncio.Task[None]] = set()
         self._turns: asyncio.Queue[Turn | StoredMessage] = asyncio.Queue()
 
     async def run(self) -> web.WebSocketResponse:
@@ -154,6 +178,12 @@ class Session:
     def push(self, stored: StoredMessage) -> None:
         """Show something said unasked, after what is being answered before it."""
         self._turns.put_nowait(stored)
+
+    def announce(self, frame: Mapping[str, Any]) -> None:
+        """Send a frame beside the answers, at once."""
+        task = asyncio.create_task(self._send(**frame))
+        self._announcing.add(task)
+        task.add_done_callback(self._announcing.discard)
 
     async def _send(self, **frame: Any) -> None:
         if not self._socket.closed:
@@ -212,6 +242,7 @@ class Session:
     async def _receive(self, data: dict[str, Any]) -> None:
         kind = data.get("type")
         if kind == "message":
+            refuse_when_off(self._request.app[SWITCHES])
             parsed = parse_message(data, self._limits)
             message = Message(self.conversation_id, parsed.message_id, parsed.text, language=parsed.language)
             turn = await self._submit(message)

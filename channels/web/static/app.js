@@ -32,12 +32,37 @@ function chooseLanguage(chosen) {
   for (const control of $("languages").children) {
     control.setAttribute("aria-pressed", String(control.lang === tag(chosen)));
   }
-  const notice = settings.notice?.[chosen];
-  $("notice").hidden = !notice;
-  $("notice").textContent = notice ?? "";
+  showNotice();
   for (const suggestion of log.querySelectorAll(".welcome .choices")) suggestion.replaceWith(suggestions());
   showCount();
   showTyping();
+}
+
+// Staff may set a notice at any moment: it comes over the socket, or is asked for where there is none.
+const NOTICE_MS = 10_000;
+let rounds = 0;
+
+function showNotice() {
+  const notice = settings.notice?.[language()] ?? "";
+  const box = $("notice");
+  box.classList.toggle("urgent", Boolean(settings.notice?.urgent));
+  box.setAttribute("role", settings.notice?.urgent ? "alert" : "status");
+  box.hidden = !notice;
+  if (box.textContent !== notice) box.textContent = notice;
+}
+
+async function askForNotice() {
+  rounds += 1;
+  // Over the socket it comes by itself; asking now and then notices that it has run out.
+  if (document.hidden || (line.ready && rounds % 6)) return;
+  try {
+    const response = await fetch("/api/v1/notice");
+    if (!response.ok) return;
+    settings.notice = (await response.json()).notice;
+    showNotice();
+  } catch {
+    // Without a network there is no news; the next round asks again.
+  }
 }
 
 function languageSwitch() {
@@ -272,6 +297,12 @@ function listen() {
   });
   on("reply", showReply);
   on("push", showPush);
+  on("notice", ({ notice }) => {
+    settings.notice = notice;
+    showNotice();
+  });
+  setInterval(askForNotice, NOTICE_MS);
+  document.addEventListener("visibilitychange", askForNotice);
   on("done", (frame) => finish(frame.message_id, null, frame.language));
   on("refused", ({ message_id, problem }) => {
     const record = shown.get(message_id);

@@ -1,0 +1,1 @@
+"""What staff change while the city is being served."""
