@@ -20,7 +20,7 @@ from channels.limits import Rate, TokenBuckets
 from channels.notice import KEY as NOTICE_KEY
 from channels.notice import NoticeBoard
 from channels.protocols import Brain
-from channels.queue.sql import SqlQueue
+from channels.queue.sql import SqlQueue, inbox_engine
 from channels.store import ConversationStore
 from channels.switches import SqlSwitches
 from channels.web import api, pages
@@ -103,7 +103,7 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     sockets = Sockets(limits.sockets, limits.sockets_per_address)
     switches = config.switches or SqlSwitches(store.engine)
     courier = Courier(outbox, store, channels, sockets.push, enabled=switches.enabled, retries=config.retries)
-    inbox = config.inbox or SqlQueue(store.engine, store.owner, store.pool)
+    inbox = config.inbox or SqlQueue(inbox_engine(config.database), store.owner)
     identities = Identities(store, config.roles)
     intake = Intake(inbox, dispatcher, store, outbox, channels, identities, limits)
     gate = WebhookGate(channels, intake, switches.enabled)

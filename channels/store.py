@@ -109,11 +109,6 @@ class ConversationStore:
         if self._owns_engine:
             self.engine.dispose()
 
-    @property
-    def pool(self) -> ThreadPoolExecutor:
-        """The threads that database work runs in; on SQLite one, so that its writers never meet."""
-        return self._pool
-
     async def ping(self) -> bool:
         """Return whether the database answers."""
         if not self.is_open:

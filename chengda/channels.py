@@ -35,11 +35,15 @@ _SAMPLE = Reply(
 )
 
 
+def _database(settings: Settings) -> str:
+    return settings.server.conversation_url or f"sqlite:///{settings.data / 'chat.db'}"
+
+
 def _engine(settings: Settings) -> Engine:
     from channels.store import make_engine
     from channels.tables import metadata
 
-    engine = make_engine(settings.server.conversation_url or f"sqlite:///{settings.data / 'chat.db'}")
+    engine = make_engine(_database(settings))
     metadata.create_all(engine)
     return engine
 
@@ -53,11 +57,13 @@ def _outbox(settings: Settings) -> Outbox:
 
 
 def _inbox(settings: Settings) -> InboundQueue:
-    from channels.queue.sql import SqlQueue
+    from channels.queue.sql import SqlQueue, inbox_engine
     from channels.registry import make_queue
     from channels.settings import channels_section
 
-    return make_queue(channels_section(settings)) or SqlQueue(_engine(settings), "command-line")
+    return make_queue(channels_section(settings)) or SqlQueue(
+        inbox_engine(_database(settings)), "command-line"
+    )
 
 
 def _errors() -> tuple[type[Exception], ...]:
@@ -79,7 +85,8 @@ def list_channels() -> None:
         settings = load_settings()
         section = channels_section(settings)
         switches = SqlSwitches(_engine(settings))
-        table = Table("channel", "kind", "state", "webhook")
+        table = Table("channel", "kind", "state")
+        table.add_column("webhook", overflow="fold")
         for channel in load_channels(settings, section):
             state = "[green]on[/]" if switches.enabled(channel.name) else "[red]off[/]"
             kind = type(channel).__module__.rpartition(".")[2]

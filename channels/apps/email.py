@@ -195,6 +195,7 @@ class Email(AppChannel):
         mail = EmailMessage()
         mail["From"], mail["To"] = "示例 <citizen@example.org>", self.credentials.address
         mail["Subject"], mail["Message-ID"] = text[:60], "<sample@example.org>"
+        mail["Authentication-Results"] = "mx.example.org; dmarc=pass header.from=example.org"
         mail.set_content(f"{text}\n\n> 引用的旧邮件\n")
         return Delivery("GET", {}, {}, mail.as_bytes())
 

@@ -9,16 +9,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.engine import Connection, Engine, Row, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from channels.base import Inbound
 from channels.queue.base import KEPT_DAYS, Entry, InboundQueue, QueueError, from_json, short_id, to_json
+from channels.store import make_engine
 from channels.tables import inbox
 from city.outbox import utc_now
 
@@ -31,21 +33,36 @@ _PRUNE_EVERY_S = 3600.0
 _TAKER_LOCK = 7_305_811
 
 
+def inbox_engine(database: str | Engine) -> Engine:
+    """Return the engine for the inbox of a gateway on `database`.
+
+    SQLite lets one writer in at a time, so the inbox lies in a file of its own beside the gateway's; other
+    databases hold it with the rest.
+    """
+    if not isinstance(database, str):
+        return database
+    url = make_url(database)
+    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+        file = Path(str(url.database))
+        url = url.set(database=str(file.with_name(f"{file.stem}-inbox{file.suffix}")))
+    return make_engine(str(url.render_as_string(hide_password=False)))
+
+
 class SqlQueue(InboundQueue):
     """A table of messages.
 
     What arrives while a transaction runs is written together in the next one, so a flood costs few commits.
 
     Args:
-        engine: the database; the table must exist when the queue opens.
+        engine: the database.
         owner: name of this process.
-        pool: the threads that the gateway's other writes run in; SQLite's writers then never meet.
     """
 
-    def __init__(self, engine: Engine, owner: str, pool: ThreadPoolExecutor | None = None) -> None:
+    def __init__(self, engine: Engine, owner: str) -> None:
         self._engine = engine
         self._owner = owner
-        self._pool = pool
+        # A thread of its own: an acknowledgement never stands behind the writes of the answers.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="channels-inbox")
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._insert: Any = sqlite_insert if self._is_sqlite else postgresql_insert
         self._arrived = asyncio.Event()
@@ -57,16 +74,24 @@ class SqlQueue(InboundQueue):
     async def open(self) -> None:
         """Take over what a process that ended left in the middle (SQLite serves one gateway)."""
         try:
+            await self.open_only()
             if self._is_sqlite:
                 await self._run(_release, None)
         except SQLAlchemyError as error:
             raise QueueError(f"the inbound queue's table cannot be used: {error}") from error
+
+    async def open_only(self) -> None:
+        """Create the table when it is missing."""
+        await asyncio.get_running_loop().run_in_executor(
+            self._pool, partial(inbox.create, self._engine, checkfirst=True)
+        )
 
     async def close(self) -> None:
         """Write what is waiting to be written and give back the leases."""
         if self._writer is not None:
             await asyncio.wait([self._writer])
         await self._run(_release, self._owner)
+        self._pool.shutdown(wait=False)
 
     async def put(self, channel: str, messages: Sequence[Inbound]) -> None:
         """Keep messages, together with what others put at the same moment."""

@@ -149,6 +149,13 @@ class FakePlatform:
     def _key(self, request: web.Request, body: Any) -> str:
         if not isinstance(body, dict):
             return ""
+        if request.match_info["channel"] == "wecom":
+            # WeCom knows a message again by its content, but only a repeated attempt asks it to look.
+            content = f"{body.get('touser')}:{json.dumps(body.get('text'))}"
+            if body.get("enable_duplicate_check"):
+                return content
+            self.seen.add(content)
+            return ""
         return str(
             request.headers.get("X-Line-Retry-Key") or body.get("uuid") or body.get("client_msg_id") or ""
         )
