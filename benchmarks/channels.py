@@ -305,6 +305,11 @@ class Run:
         )
 
 
+def _figures(times: list[float]) -> str:
+    shown = [f"{percentile(times, share):.1f}" for share in (0.5, 0.95, 0.99)]
+    return " | ".join([*shown, str(len(times))])
+
+
 def report(outcome: Outcome, command: str) -> str:
     """Return the results as Markdown."""
     calm, every = outcome.times_ms(settled=True) or [0.0], outcome.times_ms(settled=False)
@@ -329,8 +334,8 @@ Conversations out of order: {outcome.disordered}. Total time {outcome.seconds:.0
 
 | acknowledgement, ms | median | p95 | p99 | deliveries |
 |---|---|---|---|---|
-| more than {SETTLE_S:g} s after a restart | {percentile(calm, 0.5):.1f} | {percentile(calm, 0.95):.1f} | {percentile(calm, 0.99):.1f} | {len(calm)} |
-| all | {percentile(every, 0.5):.1f} | {percentile(every, 0.95):.1f} | {percentile(every, 0.99):.1f} | {len(every)} |
+| more than {SETTLE_S:g} s after a restart | {_figures(calm)} |
+| all | {_figures(every)} |
 
 A message can be doubled in one place only: the platform took it, and the kill fell before our record of that. LINE
 (retry key), Feishu (uuid) and WeCom (duplicate check) close that gap; Telegram and WhatsApp offer nothing for it, so a
