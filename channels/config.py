@@ -79,6 +79,7 @@ class GatewayConfig:
         emergency_numbers: always visible, one tap away.
         contact: the city's non-urgent line, where a person answers.
         notice: a banner for an outage or a storm; `None` shows none.
+        alerts: whether an extension serves `/api/v1/notices`, which the page then asks.
         suggestions: first questions offered in an empty conversation.
         limits: see `Limits`.
         allowed_origins: origins (`https://www.city.example`) whose pages may call the API (CORS); also may
@@ -108,6 +109,7 @@ class GatewayConfig:
     emergency_numbers: Sequence[PhoneNumber] = ()
     contact: PhoneNumber | None = None
     notice: Bilingual | None = None
+    alerts: bool = False
     suggestions: Sequence[Bilingual] = ()
     limits: Limits = field(default_factory=Limits)
     allowed_origins: Sequence[str] = ()

@@ -10,11 +10,11 @@ from nlp.joint_manifest import ModelError, ModelNotFoundError
 from nlp.registry import ModelRegistry
 
 if TYPE_CHECKING:
-    from actions.handover.service import HandoverService
     from bot.brain import Brain, BrainConfig
     from channels import gateway
     from channels.extension import Extension
     from channels.traces import TraceRecorder, TraceStore
+    from chengda.people import People
     from city.live import LiveSettings
     from console.config import ConsoleConfig, ConsoleSettings
     from console.services import Services
@@ -146,19 +146,18 @@ def make_live_settings(settings: Settings) -> LiveSettings:
 def gateway_config(
     settings: Settings,
     recorder: TraceRecorder | None = None,
-    desk: HandoverService | None = None,
+    people: People | None = None,
     live: LiveSettings | None = None,
 ) -> gateway.GatewayConfig:
-    """Return what the gateway needs of the settings; `recorder` is told of every turn, `desk` owns conversations."""
-    from actions.handover.owner import HandoverOwner
+    """Return what the gateway needs of the settings; `recorder` is told of every turn, `people` own conversations."""
     from channels import gateway
     from channels.courier import Retries
     from channels.registry import load_channels, make_queue
     from channels.settings import channels_section
 
     server = settings.server
-    owner = HandoverOwner(desk) if desk is not None else None
     apps = channels_section(settings)
+    observers = [*([recorder] if recorder is not None else []), *(people.observers if people else ())]
     return gateway.GatewayConfig(
         city_name=_bilingual(settings.city.name),
         assistant_name=_bilingual(settings.city.assistant_name),
@@ -183,12 +182,13 @@ def gateway_config(
         roles=apps.roles_by_identity(),
         retries=Retries(**apps.retries.dict()),
         turn_observers=[recorder] if recorder is not None else (),
-        owner=owner,
-        conversation_observers=[keeper for keeper in (recorder, owner) if keeper is not None],
+        owner=people.owner if people else None,
+        conversation_observers=observers,
         exports=settings.data / "exports",
         files=settings.data / "files",
         live=live,
-        extensions=make_extensions(settings),
+        extensions=[*make_extensions(settings), *(people.extensions if people else ())],
+        alerts=bool(people and people.notices),
     )
 
 
@@ -281,6 +281,7 @@ def startup_errors() -> tuple[type[Exception], ...]:
     """Return the errors that tell the operator what to mend; they are printed without a traceback."""
     from actions.energy import EnergyError
     from actions.handover import HandoverError
+    from actions.notices import NoticesError
     from actions.requests import RequestsError
     from actions.traffic import TrafficError
     from actions.transit.errors import TransitError
@@ -307,6 +308,7 @@ def startup_errors() -> tuple[type[Exception], ...]:
         HotlineConfigError,
         SpeechEngineError,
         HandoverError,
+        NoticesError,
         DatabaseError,
         ArticleError,
         QuestionFileError,

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actions.handover.records import Case, PastTurn
 from actions.handover.summary import as_text
-from city.settings import Settings
+from city.messages import Answer, Message, Reply
+from city.settings import Settings, module_section
 
 if TYPE_CHECKING:
     from actions.handover.service import HandoverService
+    from actions.notices.service import NoticeService
+    from channels.extension import Extension
+    from channels.protocols import ConversationObserver, ConversationOwner
     from channels.traces import TraceRecorder, TraceStore
     from city.live import LiveSettings
 
@@ -98,12 +104,85 @@ def follow_hours(desk: HandoverService, settings: Settings, live: LiveSettings) 
     live.listen(apply)
 
 
-def open_desk(settings: Settings, traces: TraceStore, recorder: TraceRecorder) -> HandoverService | None:
-    """Open the desk for serving and make it known to the dialogue; `None` where the city has none."""
+class Owners:
+    """Several owners as one: the first that takes a message has it, and each may add to an answer."""
+
+    def __init__(self, owners: Sequence[ConversationOwner]) -> None:
+        self._owners = tuple(owners)
+
+    async def take(self, message: Message) -> tuple[Reply, ...] | None:
+        """Return what the first owner says that takes the message."""
+        for owner in self._owners:
+            said = await owner.take(message)
+            if said is not None:
+                return said
+        return None
+
+    async def answered(self, message: Message, answer: Answer) -> Sequence[Reply]:
+        """Return the replies with what every owner adds."""
+        replies: Sequence[Reply] = answer.replies
+        for owner in self._owners:
+            replies = await owner.answered(
+                message, Answer(answer.message_id, answer.language, replies, answer.trace)
+            )
+        return replies
+
+
+@dataclass(frozen=True)
+class People:
+    """The desk and the notices of a serving process; `None` where the city has none."""
+
+    desk: HandoverService | None
+    notices: NoticeService | None
+    owner: ConversationOwner | None
+    observers: Sequence[ConversationObserver]
+    extensions: Sequence[Extension]
+
+    def start(self) -> None:
+        """Begin to look after the desk; the notices begin with the gateway."""
+        if self.desk is not None:
+            self.desk.keeper.start()
+
+    def close(self) -> None:
+        """End, and close the databases."""
+        if self.desk is not None:
+            self.desk.close()
+        if self.notices is not None:
+            self.notices.store.engine.dispose()
+
+
+def open_people(settings: Settings, traces: TraceStore, recorder: TraceRecorder) -> People:
+    """Open the desk and the notices for serving, and make the desk known to the dialogue."""
+    from actions.handover.owner import HandoverOwner
+    from actions.notices.owner import NoticesOwner
+    from channels.notices import SECRET, NoticesExtension
+
+    desk, notices = _open_desk(settings, traces, recorder), _open_notices(settings)
+    owners: list[HandoverOwner | NoticesOwner] = []
+    extensions: list[Extension] = []
+    if notices is not None:
+        owners.append(NoticesOwner(notices))
+        folder = notices.section.cap.folder
+        path = settings.path(folder) if folder is not None else settings.data / "cap"
+        extensions.append(NoticesExtension(notices, path, os.environ.get(SECRET, "")))
+    if desk is not None:
+        owners.append(HandoverOwner(desk))
+    return People(desk, notices, Owners(owners) if owners else None, owners, extensions)
+
+
+def _open_notices(settings: Settings) -> NoticeService | None:
+    from actions import notices
+    from actions.notices.setup import load_service
+
+    service = load_service(settings) if settings.notices is not None else None
+    notices.configure(service)
+    return service
+
+
+def _open_desk(settings: Settings, traces: TraceStore, recorder: TraceRecorder) -> HandoverService | None:
     from actions import handover
     from actions.handover.service import load_service
     from actions.handover.settings import HandoverSection
-    from city.settings import module_section
 
     section = module_section(settings, "handover", HandoverSection)
     filer = DeskFiler(section.request_category) if section is not None else None

@@ -72,7 +72,7 @@ async def _serve(
         startup_errors,
         stop_rooms,
     )
-    from chengda.people import follow_hours, open_desk
+    from chengda.people import follow_hours, open_people
     from console.app import create_console
     from console.services import Services
 
@@ -84,10 +84,10 @@ async def _serve(
         live = make_live_settings(settings)
         live.follow()
         recorder = make_trace_recorder(settings, traces, live)
-        desk = open_desk(settings, traces, recorder)
-        if desk is not None:
-            follow_hours(desk, settings, live)
-        config = gateway_config(settings, recorder, desk, live)
+        people = open_people(settings, traces, recorder)
+        if people.desk is not None:
+            follow_hours(people.desk, settings, live)
+        config = gateway_config(settings, recorder, people, live)
         app = create_app(brain, config)
         staff = make_staff_store(settings)
         services = Services(
@@ -95,7 +95,8 @@ async def _serve(
             knowledge=answers.get_service(),
             traces=traces,
             dispatcher=app[DISPATCHER],
-            handover=desk,
+            handover=people.desk,
+            notices=people.notices,
             charts=config.charts,
             exports=config.exports,
             files=config.files,
@@ -121,13 +122,11 @@ async def _serve(
                 )
             console.print("  按 Ctrl-C 停止 · Ctrl-C stops")
 
-        if desk is not None:
-            desk.keeper.start()
+        people.start()
         try:
             await serve(app, *citizens, on_ready=ready)
         finally:
-            if desk is not None:
-                desk.close()
+            people.close()
             await console_runner.cleanup()
             staff.close()
             recorder.close()

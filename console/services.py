@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from actions.handover.service import HandoverService
+    from actions.notices.service import NoticeService
     from channels.dispatcher import Dispatcher
     from channels.switches import ChannelSwitches
     from channels.traces import TraceStore
@@ -31,6 +32,7 @@ class Services:
     traces: TraceStore | None = None
     dispatcher: Dispatcher | None = None
     handover: HandoverService | None = None
+    notices: NoticeService | None = None
     charts: Path | None = None
     exports: Path | None = None
     files: Path | None = None

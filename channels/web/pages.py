@@ -41,6 +41,7 @@ def page_settings(config: GatewayConfig, notice: Notice | None) -> dict[str, obj
         "contact": config.contact
         and {"number": config.contact.number, "zh": config.contact.zh, "en": config.contact.en},
         "notice": notice and notice.to_dict(),
+        "alerts": config.alerts,
         "suggestions": [suggestion.to_dict() for suggestion in config.suggestions],
         "textLimit": config.limits.text_chars,
         "commentLimit": config.limits.comment_chars,

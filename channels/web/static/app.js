@@ -1,5 +1,6 @@
 // The chat page: joins the view, the connection and the controls.
 
+import { showAlerts, watchAlerts } from "/static/alerts.js";
 import { Connection } from "/static/connection.js";
 import { NAMES, label, language, say, scriptOf, t, tag, translate, wishFor } from "/static/i18n.js";
 import { load, save } from "/static/storage.js";
@@ -33,6 +34,7 @@ function chooseLanguage(chosen) {
     control.setAttribute("aria-pressed", String(control.lang === tag(chosen)));
   }
   showNotice();
+  showAlerts();
   for (const suggestion of log.querySelectorAll(".welcome .choices")) suggestion.replaceWith(suggestions());
   showCount();
   showTyping();
@@ -332,6 +334,7 @@ async function begin() {
   chooseLanguage(language());
   controls();
   listen();
+  if (settings.alerts) watchAlerts();
   field.value = load("draft", "");
   grow();
   showCount();
