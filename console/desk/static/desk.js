@@ -70,12 +70,13 @@
     const last = list.lastElementChild?.dataset.line ?? 0;
     const response = await fetch(`/desk/${caseId}/lines?after=${last}`, { headers: { "HX-Request": "true" } });
     if (!response.ok) return;
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+    const talk = $("talk");
+    const atEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 60;
     const part = new DOMParser().parseFromString(`<ol>${await response.text()}</ol>`, "text/html");
     for (const line of part.querySelectorAll("li")) {
       if (!list.querySelector(`[data-line="${line.dataset.line}"]`)) list.append(line);
     }
-    if (atEnd) list.scrollTop = list.scrollHeight;
+    if (atEnd) talk.scrollTop = talk.scrollHeight;
     const now = operatorOf(response);
     // Somebody took, transferred or ended it: other things can be done then; a text being written stays.
     if (now !== `${desk.dataset.state} ${desk.dataset.operator}` && !$("reply-text")?.value && !$("note-text")?.value) {
@@ -171,7 +172,7 @@
   });
 
   showSound();
-  const list = $("lines");
-  if (list) list.scrollTop = list.scrollHeight;
+  const talk = $("talk");
+  if (talk) talk.scrollTop = talk.scrollHeight;
   document.documentElement.dataset.ready = "true";
 })();

@@ -161,7 +161,7 @@ def test_the_desk_by_keyboard_and_for_screen_readers(
     desk.keyboard.press("Control+Enter")
     expect(desk.locator("#lines .operator").last).to_contain_text("Hello")
     expect(citizen.locator(".message.pushed").last).to_contain_text("Hello")
-    assert desk.locator("#lines").get_attribute("role") == "log"
+    assert desk.locator("#talk").get_attribute("role") == "log"
     found = axe.Axe().run(desk)
     serious = [v["id"] for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
     assert serious == []
