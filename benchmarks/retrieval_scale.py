@@ -26,7 +26,7 @@ from retrieval_report import ROOT, machine, write_part
 DIMENSION, QUERIES, TOP = 384, 200, 10
 VOCABULARY, WORDS, PASSAGES = 200_000, 20, 5
 # Above these sizes a kind is left out: exhaustive search and heavy quantisation have lost by then.
-LARGEST = {"flat": 100_000, "ivf": 100_000, "ivfpq": 100_000, "hnsw": 10_000_000}
+LARGEST = {"flat": 100_000, "ivf": 10_000_000, "ivfpq": 100_000, "hnsw": 10_000_000}
 SMALLEST = 10_000
 
 
@@ -282,7 +282,7 @@ def scale(sizes: list[int], kinds: list[str]) -> None:
                     built[kind] = child("build-dense", count, folder, kind)
                     found = child("search-dense", count, folder, kind)
                     rows.append({"what": kind, "count": count, **built[kind], **found})
-            best = "hnsw" if "hnsw" in built else "flat"
+            best = next(kind for kind in ("hnsw", "ivf", "flat") if kind in built)
             segment = child("build-lexical", count, folder)
             found = child("search-hybrid", count, folder, best)
             rows.append({"what": "BM25", "count": count, **segment, **found["lexical"]})

@@ -115,17 +115,16 @@ class Answerer:
 
     def route(self, turn: Turn) -> dict[str, Any]:
         """Set how sure an answer must be, by what the language model took the message for."""
+        turn.raised = {"out_of_scope": 0.75, "nlu_fallback": 0.4}.get(turn.question.intent or "", 0.0)
         answer = turn.calibration.answer
-        raised = {"out_of_scope": 0.75, "nlu_fallback": 0.4}.get(turn.question.intent or "", 0.0)
-        turn.threshold = answer + raised * (1 - answer)
-        return {"threshold": round(turn.threshold, 3)}
+        return {"threshold": round(answer + turn.raised * (1 - answer), 3)}
 
     def search(self, turn: Turn) -> dict[str, Any]:
         """Search for the message as it is, and for its completion where it leans on the conversation."""
         plain = self._find(turn, turn.text)
         turn.candidates = plain
         if turn.state is not None and not (plain and plain[0].exact):
-            sure = bool(plain) and plain[0].probability >= turn.threshold
+            sure = bool(plain) and plain[0].probability >= turn.needed(plain[0])
             if (
                 turn.reading.leaning == 2
                 or (not sure and turn.reading.leaning == 1)
@@ -144,15 +143,15 @@ class Answerer:
         )
         if best is None or (leans_on_nothing and not best.exact and turn.question.follow_up):
             self._decide_without(turn, leans_on_nothing or (turn.question.follow_up and turn.state is None))
-        elif leans_on_nothing and not best.exact and best.probability < max(0.9, turn.threshold):
+        elif leans_on_nothing and not best.exact and best.probability < max(0.9, turn.needed(best)):
             self._decide_without(turn, True)
         elif best.exact:
             turn.decision, turn.why = "answer", "exact"
-        elif best.probability >= turn.threshold:
+        elif best.probability >= turn.needed(best):
             self._decide_among(turn, best)
-        elif best.probability >= turn.calibration.clarify and turn.question.intent != "out_of_scope":
+        elif best.probability >= turn.offered(best) and turn.question.intent != "out_of_scope":
             turn.decision, turn.why = "clarify", "maybe"
-            likely = [item for item in turn.candidates if item.probability >= turn.calibration.clarify / 2]
+            likely = [item for item in turn.candidates if item.probability >= turn.offered(item) / 2]
             turn.choices = likely[:MAX_CHOICES]
         else:
             self._decide_without(turn, False)
@@ -170,7 +169,7 @@ class Answerer:
             turn.replies = [Reply(texts.say(turn.why, language), "clarify", buttons=buttons)]
         else:
             department = ""
-            if turn.candidates and turn.candidates[0].probability >= turn.calibration.clarify:
+            if turn.candidates and turn.candidates[0].probability >= turn.offered(turn.candidates[0]):
                 contact = self._article(turn, turn.candidates[0].ref).contact
                 department = contact.get(language) or next(iter(contact.values()), "")
             if turn.why == "unknown_about":
@@ -253,7 +252,7 @@ class Answerer:
             item
             for item in turn.candidates[1:]
             if _logit(best.probability) - _logit(item.probability) < turn.calibration.close
-            and item.probability >= turn.threshold
+            and item.probability >= turn.needed(item)
             and (item.facts.topic != best.facts.topic or not best.facts.topic or best.probability < UNSURE)
         ]
         if rivals and not turn.completed:
@@ -300,7 +299,7 @@ class Answerer:
         refs += [
             item.ref
             for item in turn.candidates
-            if item.facts.category == article.category and item.probability >= turn.calibration.clarify
+            if item.facts.category == article.category and item.probability >= turn.offered(item)
         ]
         wanted = [
             ref

@@ -23,6 +23,8 @@ from knowledge.vectors.memory import MemoryReader
 
 # With fewer answerable questions than this the articles' own phrasings are taken as well.
 ENOUGH_QUESTIONS = 100
+# From so many questions on whose articles exist only in the other language, those have weights of their own.
+ENOUGH_ACROSS = 50
 # Phrasings that are taken then, and the articles of a large base they are taken from.
 OWN_QUESTIONS, OWN_ARTICLES = 400, 2_000
 
@@ -87,7 +89,7 @@ def read_background(folder: Path) -> dict[str, list[str]]:
 
 def source_of(folder: Path) -> str:
     """Return a fingerprint of the calibration questions, to know when they changed."""
-    return fingerprint_files([folder] if folder.is_dir() else [], *FEATURES)
+    return fingerprint_files([folder] if folder.is_dir() else [], *FEATURES, "across")
 
 
 # What no city hall answers: stands for unanswerable questions where a city has written none.
@@ -153,8 +155,14 @@ def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -
     examples = examples_of(index, usable, progress=progress)
     if sum(bool(item.relevant) for item in usable) < ENOUGH_QUESTIONS:
         examples += own_examples(index, progress)
-    examples += crossing_examples(index, usable)
-    calibration = fit(examples, FEATURES, source=source_of(folder))
+    source = source_of(folder)
+    calibration = fit(examples, FEATURES, source=source)
+    across = crossing_examples(index, usable)
+    answered = sum(bool(example.relevant.any()) for example in across)
+    if answered >= ENOUGH_ACROSS and answered < len(across):
+        calibration = replace(calibration, across=fit(across, FEATURES, source=source))
+    elif across:
+        calibration = fit([*examples, *across], FEATURES, source=source)
     index.set_calibration(calibration.to_dict())
     return calibration
 

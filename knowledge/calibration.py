@@ -24,7 +24,8 @@ class Calibration:
     """Weights and thresholds; kept as JSON in the index's manifest.
 
     `answer`: from this probability on an article is given as the answer; `clarify`: from here on its title is offered;
-    `close`: two articles are ambiguous when their probabilities' log-odds differ by less.
+    `close`: two articles are ambiguous when their probabilities' log-odds differ by less. `across`: the weights and
+    thresholds for articles that exist only in the other language than the question's, where they are known.
     """
 
     features: Sequence[str]
@@ -37,22 +38,30 @@ class Calibration:
     close: float
     questions: int = 0
     source: str = ""
+    across: Calibration | None = None
 
-    def probabilities(self, features: Floats) -> Floats:
-        """Return the probability of every row of (n, features)."""
+    def of(self, is_across: bool) -> Calibration:
+        """Return the calibration for an article in the question's language, or only in the other one."""
+        return self.across if is_across and self.across is not None else self
+
+    def probabilities(self, features: Floats, is_across: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """Return the probability of every row of (n, features); `is_across` tells which exist only in the other language."""
+        if self.across is not None and is_across is not None:
+            return np.where(is_across, self.across.probabilities(features), self.probabilities(features))
         scaled = (features - np.asarray(self.mean)) / np.asarray(self.scale)
         return np.asarray(1 / (1 + np.exp(-np.clip(scaled @ np.asarray(self.weights) + self.bias, -30, 30))))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {**vars(self), "features": list(self.features)}
+        across = self.across.to_dict() if self.across is not None else None
+        return {**vars(self), "features": list(self.features), "across": across}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None, features: Sequence[str]) -> Calibration | None:
         """Read the JSON form; `None` when there is none, or it was made for other features."""
         if not data or list(data.get("features", ())) != list(features):
             return None
-        return cls(**data)
+        return cls(**{**data, "across": cls.from_dict(data.get("across"), features)})
 
 
 @dataclass(frozen=True)

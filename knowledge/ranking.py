@@ -161,7 +161,8 @@ def search(
         refs.sort(key=lambda ref: -scores.get(ref, 0.0))
         return [Candidate(ref, snapshot.facts(ref), scores.get(ref, 0.0)) for ref in refs]
     features = table.features(refs)
-    probabilities = calibration.probabilities(features)
+    across = features[:, FEATURES.index("only_other")] > 0
+    probabilities = calibration.probabilities(features, across)
     candidates = [
         Candidate(
             ref,

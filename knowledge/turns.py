@@ -66,7 +66,7 @@ class Turn:
     language: str = "zh"
     reading: Reading = field(default_factory=lambda: Reading(0, ()))
     subject: str = ""
-    threshold: float = 0.5
+    raised: float = 0.0
     candidates: list[Candidate] = field(default_factory=list)
     completed: str = ""
     decision: str = ""
@@ -74,3 +74,15 @@ class Turn:
     article: Article | None = None
     choices: list[Candidate] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
+
+    def needed(self, item: Candidate) -> float:
+        """Return the probability from which an article is given: `raised` is the share of the rest that is added."""
+        answer = self._calibration_of(item).answer
+        return answer + self.raised * (1 - answer)
+
+    def offered(self, item: Candidate) -> float:
+        """Return the probability from which an article's title is offered."""
+        return self._calibration_of(item).clarify
+
+    def _calibration_of(self, item: Candidate) -> Calibration:
+        return self.calibration.of(self.language not in item.facts.languages)

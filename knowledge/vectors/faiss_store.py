@@ -23,7 +23,8 @@ FLAT_LIMIT = 50_000
 RECENT_LIMIT = 4_000
 # Share of removed vectors in the large part from which it is written anew.
 REMOVED_SHARE = 0.2
-MIN_LISTS, TRAIN_PER_LIST = 64, 50
+# More lists than that cost more in training and adding than they save in searching a few million vectors.
+MIN_LISTS, MAX_LISTS, TRAIN_PER_LIST = 64, 2_048, 40
 
 _thread = threading.local()
 
@@ -138,7 +139,7 @@ class FaissStore(VectorStore):
         metric = faiss.METRIC_INNER_PRODUCT
         if count <= self.flat_limit:
             return faiss.IndexFlatIP(dimension)
-        lists = max(MIN_LISTS, int(4 * np.sqrt(count)))
+        lists = min(max(MIN_LISTS, int(4 * np.sqrt(count))), MAX_LISTS)
         rows = np.random.default_rng(0).choice(count, min(count, lists * TRAIN_PER_LIST), replace=False)
         sample = np.ascontiguousarray(vectors[np.sort(rows)], np.float32)
         if self.kind == "hnsw":
@@ -152,7 +153,7 @@ class FaissStore(VectorStore):
                 )
             else:
                 index = faiss.IndexIVFPQ(quantizer, dimension, lists, dimension // 4, 8, metric)
-            index.own_fields, index.cp.niter = True, 8
+            index.own_fields, index.cp.niter = True, 5
             quantizer.this.disown()
         else:
             raise VectorStoreError(f"index kind {self.kind!r} is none of hnsw, ivf, ivfpq")

@@ -73,9 +73,9 @@ def test_recall_on_held_out_questions(report: dict[str, Any], language: str) -> 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_abstention_on_held_out_questions(report: dict[str, Any], language: str) -> None:
     found = report["abstention"][language]
-    assert found["falsely"] <= 0.06
-    assert found["abstained"] >= 0.8
-    assert found["abstained_at_5_percent_falsely"] >= 0.84
+    assert found["falsely"] <= 0.05
+    assert found["abstained"] >= 0.84
+    assert found["abstained_at_5_percent_falsely"] >= 0.86
 
 
 def test_recall_across_languages(report: dict[str, Any]) -> None:
