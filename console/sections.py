@@ -10,6 +10,7 @@ from console.home.section import SECTION as HOME
 from console.inbox.section import SECTION as INBOX
 from console.knowledge.section import SECTION as KNOWLEDGE
 from console.nlu.section import SECTION as NLU
+from console.overview.section import SECTION as OVERVIEW
 from console.section import Section
 from console.settings.section import SECTION as SETTINGS
 from console.users.section import SECTION as USERS
@@ -22,6 +23,7 @@ SECTIONS: tuple[Section, ...] = (
     CONVERSATIONS,
     NLU,
     ANALYTICS,
+    OVERVIEW,
     SETTINGS,
     USERS,
     AUDIT,

@@ -1,0 +1,1 @@
+"""How the city is doing: traffic and energy at a glance, with charts."""
