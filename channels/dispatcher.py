@@ -89,6 +89,7 @@ class Dispatcher:
         brain: answers.
         store: keeps messages and answers.
         limits: see `Limits`.
+        own_words: answers the few words that the gateway itself understands, `None` for all others.
         owner: asked before the brain whether a person owns the conversation; the brain is then left out.
         turn_observers: told of every turn that the brain answered.
         conversation_observers: told of ratings, and before a conversation is erased from the store.
@@ -101,6 +102,7 @@ class Dispatcher:
         limits: Limits | None = None,
         *,
         owner: ConversationOwner | None = None,
+        own_words: Callable[[Message], Awaitable[Reply | None]] | None = None,
         turn_observers: Sequence[TurnObserver] = (),
         conversation_observers: Sequence[ConversationObserver] = (),
     ) -> None:
@@ -108,6 +110,7 @@ class Dispatcher:
         self.store = store
         self.limits = limits or Limits()
         self.owner = owner
+        self.own_words = own_words
         self.turn_observers = tuple(turn_observers)
         self.conversation_observers = tuple(conversation_observers)
         self._lanes: dict[str, _Lane] = {}
@@ -275,7 +278,11 @@ class Dispatcher:
             logger.exception("conversation %s: the answer was not stored", message.conversation_id)
 
     async def _owned(self, message: Message) -> tuple[Reply, ...] | None:
-        """Return what is said while a person owns the conversation, `None` when the brain answers."""
+        """Return what the gateway says itself, or while a person owns the conversation; `None` asks the brain."""
+        if self.own_words is not None:
+            reply = await self.own_words(message)
+            if reply is not None:
+                return (reply,)
         if self.owner is None:
             return None
         try:

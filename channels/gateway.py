@@ -90,11 +90,13 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         middlewares=[cross_origin(config), problems, caller_address(config.trusted_proxies)],
     )
     store = ConversationStore(config.database)
+    identities = Identities(store, config.roles)
     dispatcher = Dispatcher(
         brain,
         store,
         limits,
         owner=config.owner,
+        own_words=identities.web_words,
         turn_observers=config.turn_observers,
         conversation_observers=config.conversation_observers,
     )
@@ -104,7 +106,6 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     switches = config.switches or SqlSwitches(store.engine)
     courier = Courier(outbox, store, channels, sockets.push, enabled=switches.enabled, retries=config.retries)
     inbox = config.inbox or SqlQueue(inbox_engine(config.database), store.owner)
-    identities = Identities(store, config.roles)
     intake = Intake(inbox, dispatcher, store, outbox, channels, identities, limits)
     gate = WebhookGate(channels, intake, switches.enabled)
 

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from channels.limits import Rate, TokenBuckets
 from channels.store import ConversationStore
 from channels.tables import link_codes, links
-from city.messages import Reply
+from city.messages import Message, Reply
 from city.outbox import utc_now
 
 LIFETIME_MIN = 10
@@ -41,6 +41,10 @@ _TEXTS = {
     "wrong": {
         "zh": "绑定码不正确或已过期。请在另一个渠道发送“绑定”重新获取。",
         "en": "That code is wrong or out of date. Send “link” in the other channel for a new one.",
+    },
+    "elsewhere": {
+        "zh": "网页对话不能接收绑定码。请在这里发送“绑定”取得绑定码，再到聊天应用里发送。",
+        "en": "The web page cannot take a code. Send “link” here to get one, and send that in the chat app.",
     },
     "often": {
         "zh": "尝试次数过多，请一小时后再试。",
@@ -94,14 +98,22 @@ class Identities:
             return _say("parted", text)
         return None
 
+    async def web_words(self, message: Message) -> Reply | None:
+        """Serve the same words on the web page, where a conversation can give a code but not take one."""
+        if message.channel != "web":
+            return None
+        return await self.command("web", "", message.conversation_id, message.text)
+
     async def _link(self, channel: str, sender_id: str, conversation_id: str, code: str, text: str) -> Reply:
-        key = f"{channel}:{sender_id or conversation_id}"
+        if not sender_id:
+            return _say("elsewhere", text)
+        key = f"{channel}:{sender_id}"
         if self._tries.wait_s(key):
             return _say("often", text)
         self._tries.take(key)
         # Full-width digits are digits too.
         target = await self._store.in_transaction(_use_code, _hash(f"{int(code):08d}"))
-        if target is None or target == conversation_id or not sender_id:
+        if target is None or target == conversation_id:
             return _say("wrong", text)
         await self._store.in_transaction(_join, channel, sender_id, target)
         return _say("linked", text)

@@ -44,6 +44,11 @@ class _Stopping(Exception):
     """The gateway is going down; the message stays in the queue."""
 
 
+def _message_id(channel: Channel, inbound: Inbound) -> str:
+    # Linked channels share a conversation, and their platforms may use the same ids.
+    return f"{channel.name}:{short_id(inbound.message_id)}"
+
+
 def _future() -> asyncio.Future[Outgoing]:
     return asyncio.get_running_loop().create_future()
 
@@ -200,14 +205,14 @@ class Intake:
         own = await self._own_reply(channel, inbound, conversation_id, text)
         if own is not None:
             if own:
-                message_id = short_id(inbound.message_id)
+                message_id = _message_id(channel, inbound)
                 stored = StoredMessage(message_id, text, inbound.language, own, datetime.now(timezone.utc))
                 await self._hand_over(channel, inbound, conversation_id, stored)
             return
         text = await self._choice(channel, conversation_id, text)
         message = Message(
             conversation_id,
-            short_id(inbound.message_id),
+            _message_id(channel, inbound),
             text,
             channel=channel.name,
             role=self._identities.role(channel.name, inbound.sender_id),

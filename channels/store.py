@@ -22,6 +22,8 @@ from sqlalchemy.pool import QueuePool
 from channels.records import Access, Address, Claim, Conversation, StoredMessage
 from channels.tables import addresses, conversations, feedback, link_codes, links, messages, metadata
 from city.messages import Reply
+from city.outbox import metadata as outbox_metadata
+from city.outbox import outbox_table
 
 T = TypeVar("T")
 
@@ -51,7 +53,13 @@ def make_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "busy_timeout=5000",
+            "secure_delete=ON",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
@@ -92,6 +100,7 @@ class ConversationStore:
         def prepare() -> None:
             if create_tables:
                 metadata.create_all(self.engine)
+                outbox_metadata.create_all(self.engine)
             if self._is_sqlite:
                 # SQLite serves one process: every lease left in it belongs to one that has ended.
                 with self.engine.begin() as connection:
@@ -420,7 +429,7 @@ def _erase(connection: Connection, conversation_id: str, is_sqlite: bool) -> Non
     if is_sqlite:
         connection.execute(text("PRAGMA secure_delete=ON"))
     connection.execute(delete(feedback).where(feedback.c.conversation_id == conversation_id))
-    for table in (addresses, links, link_codes):
+    for table in (addresses, links, link_codes, outbox_table):
         connection.execute(delete(table).where(table.c.conversation_id == conversation_id))
     connection.execute(delete(messages).where(messages.c.conversation_id == conversation_id))
     connection.execute(delete(conversations).where(conversations.c.id == conversation_id))

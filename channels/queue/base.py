@@ -11,7 +11,7 @@ from typing import Any
 from channels.base import Inbound
 
 KEPT_DAYS = 7.0
-_ID_CHARS = 100
+_ID_CHARS = 90
 
 
 class QueueError(Exception):

@@ -193,7 +193,7 @@ async def test_wechat_answers_in_five_seconds_inline_and_later_by_customer_servi
     aiohttp_client: Any, brain: Any, make_config: Any, build: Any, platform: FakePlatform, eventually: Any
 ) -> None:
     channel = build("wechat_aes")
-    channel.reply_window_s = 0.2
+    channel.reply_window_s = 1.0
     client = await aiohttp_client(create_app(brain, make_config(channels=(channel,))))
 
     async def post(text: str) -> str:

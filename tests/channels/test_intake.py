@@ -24,6 +24,7 @@ from channels.store import make_engine
 from channels.switches import SqlSwitches
 from channels.tables import metadata
 from city.messages import Button, Reply
+from city.outbox import get_outbox
 
 
 class Dove(Channel):
@@ -279,3 +280,35 @@ async def test_many_put_at_once_cost_few_commits(tmp_path: Path) -> None:
 async def test_a_redis_that_is_not_there_is_named() -> None:
     with pytest.raises(QueueError, match=r"channels\.queue\.url"):
         await RedisQueue("redis://127.0.0.1:1/0", "me").open()
+
+
+async def test_a_code_from_the_web_page_links_a_chat_app(
+    client: Any, arrive: Any, dove: Dove, brain: Any, eventually: Any
+) -> None:
+    citizen = await arrive(client)
+    answer = await (await citizen.say("link my account")).json()
+    code = next(word for word in answer["replies"][0]["text"].split() if word.strip(".").isdecimal()).strip(
+        "."
+    )
+    refused = await (await citizen.say(f"link {code}")).json()
+    assert "cannot take a code" in refused["replies"][0]["text"]
+    await post(client, note("ann", 1, f"link {code}"))
+    await eventually(lambda: dove.sent)
+    assert "Linked" in dove.texts("ann")[0]
+    await post(client, note("ann", 2, "hello from the app"))
+    await eventually(lambda: brain.seen)
+    assert brain.seen[0].conversation_id == citizen.id
+    assert [m["text"] for m in await citizen.history()][-1] == "hello from the app"
+
+
+async def test_an_erased_conversation_leaves_no_text_behind(
+    client: Any, arrive: Any, database: str, eventually: Any
+) -> None:
+    citizen = await arrive(client)
+    secret = "我的秘密 my secret 4711"
+    get_outbox().put(citizen.id, [Reply(secret, "requests")], key="k")
+    await eventually(lambda: get_outbox().counts() == {"sent": 1})
+    assert (await client.delete(citizen.path, headers=citizen.headers)).status == 204
+    folder = Path(database.removeprefix("sqlite:///")).parent
+    for file in folder.glob("channels.db*"):
+        assert b"my secret 4711" not in file.read_bytes(), file.name

@@ -58,7 +58,7 @@ class Pigeon(Channel):
 
 class InlinePigeon(Pigeon):
     name = "inline"
-    reply_window_s: ClassVar[float] = 0.1
+    reply_window_s: ClassVar[float] = 1.0
 
     def reply_inline(self, outgoing: Outgoing) -> Acknowledgement | None:
         return Acknowledgement("".join(reply.text for reply in outgoing.replies))
@@ -96,7 +96,7 @@ async def test_acknowledged_at_once_and_answered_behind(
     assert pigeon.sent == []
     brain.gate.set()
     await eventually(lambda: pigeon.sent == [("ann", "你好")])
-    assert (brain.seen[0].channel, brain.seen[0].message_id) == ("pigeon", "ann-1")
+    assert (brain.seen[0].channel, brain.seen[0].message_id) == ("pigeon", "pigeon:ann-1")
 
 
 async def test_order_is_kept_per_sender(post: Any, pigeon: Pigeon, eventually: Any) -> None:
