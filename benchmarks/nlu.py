@@ -88,12 +88,14 @@ class Linear:
         self._model.fit(self._fit_features([e.text for e in examples]), [e.intent for e in examples])
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float, float]]:
-        """Predict; the novelty score is one minus the highest probability."""
+        """Predict; the novelty score is the probability of a trained out-of-scope class, else one minus the highest."""
         found = self._model.predict_proba(self._features(list(texts)))
         best = found.argmax(1)
+        outside = [at for at, name in enumerate(self._model.classes_) if name in OOS_LABELS]
+        novelty = found[:, outside].sum(1) if outside else 1 - found.max(1)
         return [
-            (str(self._model.classes_[k]), float(p[k]), 1 - float(p[k]))
-            for k, p in zip(best, found, strict=True)
+            (str(self._model.classes_[k]), float(p[k]), float(new))
+            for k, p, new in zip(best, found, novelty, strict=True)
         ]
 
 
@@ -122,7 +124,7 @@ class Diet:
     """Rasa's default pipeline: sparse features and DIET, trained in this process."""
 
     def __init__(self, epochs: int) -> None:
-        self._epochs = epochs
+        self._epochs, self._outside = epochs, False
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Write a Rasa project and train its NLU part."""
@@ -131,6 +133,7 @@ class Diet:
         from rasa.core.agent import Agent
         from rasa.model_training import train_nlu
 
+        self._outside = any(example.intent in OOS_LABELS for example in examples)
         folder = Path(tempfile.mkdtemp(prefix="diet-"))
         groups: dict[str, list[str]] = {}
         for example in examples:
@@ -169,8 +172,10 @@ class Diet:
         found = []
         for text in texts:
             parse = self._loop.run_until_complete(self._agent.parse_message(text))
-            intent = parse["intent"]
-            found.append((str(intent["name"]), float(intent["confidence"]), 1 - float(intent["confidence"])))
+            name, confidence = str(parse["intent"]["name"]), float(parse["intent"]["confidence"])
+            ranked = parse["intent_ranking"]
+            outside = sum(float(row["confidence"]) for row in ranked if row["name"] in OOS_LABELS)
+            found.append((name, confidence, outside if self._outside else 1 - confidence))
         return found
 
 

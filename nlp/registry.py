@@ -217,7 +217,7 @@ class ModelRegistry:
         """Remove what a killed training left behind."""
         for part in self.root.glob(_PART + "*"):
             owner = part.name[len(_PART) :].split("-")[0]
-            if owner.isdigit() and not _alive(int(owner)):
+            if owner.isdigit() and not alive(int(owner)):
                 shutil.rmtree(part, ignore_errors=True)
 
     def _pointer(self) -> dict[str, Any]:
@@ -230,7 +230,8 @@ class ModelRegistry:
         os.replace(part, self.root / _POINTER)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Return whether a process with this number runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

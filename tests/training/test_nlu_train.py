@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,31 @@ def test_full_disk_is_named_and_the_model_stays(
         jobs.train_to_directory(data, out, tiny_settings(base, epochs=1))
     assert JointModel.load(out).fingerprint == before
     assert [path.name for path in tmp_path.iterdir() if "model" in path.name] == ["model"]
+
+
+def dead_process() -> int:
+    child = subprocess.Popen(["true"])
+    child.wait()
+    return child.pid
+
+
+def test_what_a_killed_training_left_is_swept_and_the_model_comes_back(
+    tmp_path: Path, data: Path, base: Path
+) -> None:
+    out, gone = tmp_path / "model", dead_process()
+    jobs.train_to_directory(data, out, tiny_settings(base, epochs=1))
+    before = JointModel.load(out).fingerprint
+    # Killed between the two renames: the old model stands aside, the new one is not complete.
+    out.rename(tmp_path / f".model.old-{gone}-")
+    (tmp_path / f".model.part-{gone}-abc").mkdir()
+    (tmp_path / f".model.part-{os.getpid()}-abc").mkdir()
+    empty = tmp_path / "empty.tsv"
+    empty.write_text("")
+    with pytest.raises(NluTrainingError, match="is empty"):
+        jobs.train_to_directory(empty, out, tiny_settings(base))
+    assert JointModel.load(out).fingerprint == before
+    # Another training that is still running keeps its folder.
+    assert [p.name for p in tmp_path.glob(".model.*")] == [f".model.part-{os.getpid()}-abc"]
 
 
 def test_folder_that_is_no_model_is_not_overwritten(tmp_path: Path, data: Path, base: Path) -> None:

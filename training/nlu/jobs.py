@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import tempfile
@@ -14,7 +15,7 @@ from typing import Any
 
 from nlp.joint import JointModel
 from nlp.joint_manifest import MANIFEST
-from nlp.registry import ModelRegistry
+from nlp.registry import ModelRegistry, alive
 from training.nlu.data import DataSet, Example, load_data
 from training.nlu.errors import GateRefusedError, NluTrainingError
 from training.nlu.fitting import Progress
@@ -59,13 +60,14 @@ def train_to_directory(
         NluTrainingError: with the file and the mend.
     """
     out = out.resolve()
+    _sweep(out)
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file())):
         raise NluTrainingError(f"{out}: exists and is no model directory; name another folder with --out")
     examples = load_data(data)
     held = load_data(dev) if dev is not None else None
     with disk_errors(out), _beside(out) as part:
         trained = train(examples, part, settings, dev=held, gazetteer=gazetteer, progress=progress)
-        old = out.with_name(f".{out.name}.old-{os.getpid()}")
+        old = out.with_name(f".{out.name}.old-{os.getpid()}-")
         if out.exists():
             out.rename(old)
         part.rename(out)
@@ -195,11 +197,24 @@ def _record(trained: Trained, metadata: Mapping[str, Any] | None) -> dict[str, A
     }
 
 
+def _sweep(out: Path) -> None:
+    """Undo what killed trainings left beside `out`; a model that was just moved away comes back."""
+    for kind in ("old", "part"):
+        for left in sorted(out.parent.glob(f".{glob.escape(out.name)}.{kind}-*")):
+            owner = left.name.rsplit(f".{kind}-", 1)[1].split("-")[0]
+            if not owner.isdigit() or alive(int(owner)):
+                continue
+            if kind == "old" and not out.exists():
+                left.rename(out)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def _beside(out: Path) -> Iterator[Path]:
     """Give an empty folder on the same disk as `out`, removed afterwards unless it was renamed away."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.part-", dir=out.parent))
+    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.part-{os.getpid()}-", dir=out.parent))
     part.chmod(0o755)
     try:
         yield part
