@@ -64,8 +64,9 @@ class Chengda:
             train(DataSet(list(examples)), self._folder, settings, gazetteer=names)
             (self._folder.parent / f"{self._folder.name}.cpu").write_text(str(time.process_time() - cpu))
         self.model = JointModel.load(self._folder)
-        cpu_s = float((self._folder.parent / f"{self._folder.name}.cpu").read_text())
-        self.cost = {"train_s": self.model.manifest.metrics["seconds"], "train_cpu_s": cpu_s}
+        self.cost = {"train_s": self.model.manifest.metrics["seconds"]}
+        measured = self._folder.parent / f"{self._folder.name}.cpu"
+        self.cost["train_cpu_s"] = float(measured.read_text()) if measured.is_file() else float("nan")
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float, float]]:
         """Predict with the exported model."""

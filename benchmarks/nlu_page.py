@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isnan
 from typing import Any
 
 _NAMES = {
@@ -50,7 +51,7 @@ def _intents(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str
                 f"| {name} | {label} | {found['train_texts']} | {found['texts']} | {_percent(found['accuracy'])} "
                 f"| {_percent(found['macro_f1'])} | {found['ece']:.3f} | {_percent(oos.get('auroc'))} "
                 f"| {_percent(oos.get('fpr95'))} | {_percent(found.get('entity_f1'))} | {found['p50_ms']:.1f} "
-                f"| {found['train_s']:.0f} | {found['train_cpu_s']:.0f} |"
+                f"| {found['train_s']:.0f} | {_seconds(found['train_cpu_s'])} |"
             )
     return [*lines, ""]
 
@@ -79,6 +80,10 @@ def _ordered(rows: Mapping[str, Any]) -> list[str]:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _seconds(value: float) -> str:
+    return "–" if isnan(value) else f"{value:.0f}"
 
 
 def _lost(found: Mapping[str, Any], kind: str) -> str:

@@ -27,7 +27,7 @@ class Augmentation:
     code_switching: float = 0.05
     fillers: float = 0.1
     traditional: float = 0.0
-    noise: float = 0.3
+    noise: float = 0.0
 
     @classmethod
     def off(cls) -> Augmentation:
