@@ -28,6 +28,7 @@ class Kind:
 _KINDS = (
     Kind("bad-json", 400, "The body is not valid JSON"),
     Kind("bad-request", 400, "The request is not valid"),
+    Kind("bad-photo", 422, "The file is no usable photo"),
     Kind("unauthorized", 401, "A token is needed"),
     Kind("forbidden", 403, "Access refused"),
     Kind("not-found", 404, "Not found"),

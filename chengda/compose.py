@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bot.brain import Brain, BrainConfig
     from channels import gateway
     from channels.extension import Extension
+    from channels.protocols import ConversationObserver
     from channels.traces import TraceRecorder, TraceStore
     from chengda.people import People
     from city.live import LiveSettings
@@ -183,7 +184,7 @@ def gateway_config(
         retries=Retries(**apps.retries.dict()),
         turn_observers=[recorder] if recorder is not None else (),
         owner=people.owner if people else None,
-        conversation_observers=observers,
+        conversation_observers=[*observers, *_request_observers()],
         exports=settings.data / "exports",
         files=settings.data / "files",
         live=live,
@@ -261,6 +262,13 @@ def make_extensions(settings: Settings) -> list[Extension]:
     }
     database = settings.server.conversation_url or f"sqlite:///{settings.data / 'hotline.db'}"
     return [HotlineExtension(hotline, database, names, os.environ)]
+
+
+def _request_observers() -> list[ConversationObserver]:
+    from actions import requests
+    from channels.requests import RequestErasure
+
+    return [RequestErasure(requests.get_service())] if requests.configured() else []
 
 
 def start_rooms(settings: Settings) -> None:

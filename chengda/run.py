@@ -56,8 +56,9 @@ def _check_port(host: str, port: int) -> None:
 async def _serve(
     settings: Settings, citizens: tuple[str, int], staff_address: tuple[str, int], started: float
 ) -> None:
-    from actions import answers
+    from actions import answers, requests
     from channels.gateway import create_app, serve, start
+    from channels.requests import attach_requests
     from channels.web.keys import DISPATCHER, SWITCHES
     from chengda.compose import (
         console_config,
@@ -89,6 +90,8 @@ async def _serve(
             follow_hours(people.desk, settings, live)
         config = gateway_config(settings, recorder, people, live)
         app = create_app(brain, config)
+        if requests.configured():
+            attach_requests(app, requests.get_service())
         staff = make_staff_store(settings)
         services = Services(
             settings=settings,
@@ -97,6 +100,7 @@ async def _serve(
             dispatcher=app[DISPATCHER],
             handover=people.desk,
             notices=people.notices,
+            requests=requests.get_service() if requests.configured() else None,
             charts=config.charts,
             exports=config.exports,
             files=config.files,

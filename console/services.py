@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from actions.handover.service import HandoverService
     from actions.notices.service import NoticeService
+    from actions.requests.service import RequestService
     from channels.dispatcher import Dispatcher
     from channels.switches import ChannelSwitches
     from channels.traces import TraceStore
@@ -33,6 +34,7 @@ class Services:
     dispatcher: Dispatcher | None = None
     handover: HandoverService | None = None
     notices: NoticeService | None = None
+    requests: RequestService | None = None
     charts: Path | None = None
     exports: Path | None = None
     files: Path | None = None

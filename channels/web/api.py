@@ -66,7 +66,9 @@ async def post_message(request: web.Request) -> web.Response:
     conversation_id = await _conversation(request)
     refuse_when_off(request.app[SWITCHES])
     parsed = parse_message(await read_json(request), request.app[CONFIG].limits)
-    message = Message(conversation_id, parsed.message_id, parsed.text, language=parsed.language)
+    message = Message(
+        conversation_id, parsed.message_id, parsed.text, language=parsed.language, metadata=parsed.metadata
+    )
     dispatcher: Dispatcher = request.app[DISPATCHER]
     return _json(answer_json(await dispatcher.handle(message, request[ADDRESS])))
 

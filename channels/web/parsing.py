@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -16,16 +17,22 @@ from channels.problem import Problem
 from channels.text import clean_text
 from city.messages import LANGUAGES
 
+MAX_ATTACHMENTS = 20
+_UPLOAD = re.compile(r"[\w-]{1,64}", re.ASCII)
 _MESSAGE_ID = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True)
 class ParsedMessage:
-    """A message that passed every check: cleaned text, an id, a wish for a language or none."""
+    """A message that passed every check: cleaned text, an id, a wish for a language or none.
+
+    `metadata` holds `location` ({"lat","lon"}, degrees) and `attachments` (ids of uploads) where they were sent.
+    """
 
     text: str
     message_id: str
     language: str | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,8 @@ def parse_message(data: Mapping[str, Any], limits: Limits) -> ParsedMessage:
         Problem: `bad-request` for a missing, empty or non-string text, a bad id or an unknown language;
             `text-too-long` above `limits.text_chars`.
     """
-    raw = data.get("text")
+    metadata = {**_location(data.get("location")), **_attachments(data.get("attachments"))}
+    raw = data.get("text", _stand_in(metadata) if metadata else None)
     if not isinstance(raw, str):
         raise _bad(
             "缺少文字内容：text 须为字符串。", "text is missing or not a string; send what the citizen wrote."
@@ -100,7 +108,44 @@ def parse_message(data: Mapping[str, Any], limits: Limits) -> ParsedMessage:
         raise _bad('language 只能是 "zh" 或 "en"。', 'language must be "zh" or "en", or be left out.')
     given = data.get("message_id")
     message_id = uuid.uuid4().hex if given is None else parse_message_id(given)
-    return ParsedMessage(text, message_id, language)
+    return ParsedMessage(text, message_id, language, metadata)
+
+
+def _location(value: Any) -> dict[str, Any]:
+    """Return a shared position, `{}` when none was sent; raise `bad-request` when it is none on earth."""
+    if value is None:
+        return {}
+    numbers: list[Any] = [value.get("lat"), value.get("lon")] if isinstance(value, dict) else [None]
+    if all(isinstance(n, (int, float)) and not isinstance(n, bool) and math.isfinite(n) for n in numbers):
+        lat, lon = (float(n) for n in numbers)
+        if -90 <= lat <= 90 and -180 <= lon <= 180:
+            return {"location": {"lat": round(lat, 6), "lon": round(lon, 6)}}
+    raise _bad(
+        'location 须为 {"lat": 纬度, "lon": 经度}，单位为度。',
+        'location must be {"lat": …, "lon": …} in degrees.',
+    )
+
+
+def _attachments(value: Any) -> dict[str, Any]:
+    """Return the ids of uploaded files, `{}` when none were sent; raise `bad-request`."""
+    if value is None or value == []:
+        return {}
+    if isinstance(value, list) and len(value) <= MAX_ATTACHMENTS and all(_is_upload(item) for item in value):
+        return {"attachments": value}
+    raise _bad(
+        f"attachments 须为上传接口给出的编号列表，至多 {MAX_ATTACHMENTS} 个。",
+        f"attachments must be a list of at most {MAX_ATTACHMENTS} ids that uploading returned.",
+    )
+
+
+def _is_upload(value: Any) -> bool:
+    return isinstance(value, str) and _UPLOAD.fullmatch(value) is not None
+
+
+def _stand_in(metadata: Mapping[str, Any]) -> str:
+    """Return the words for a message without any: what the history shows, and any channel can read."""
+    where = metadata.get("location")
+    return f"📍 {where['lat']:.5f}, {where['lon']:.5f}" if where else "📷"
 
 
 def parse_feedback(data: Mapping[str, Any], limits: Limits) -> ParsedFeedback:

@@ -55,7 +55,7 @@ def security_headers(config: GatewayConfig) -> Callable[[web.Request, web.Stream
         "Server": "Chengda",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "strict-origin-when-cross-origin",
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=(self), payment=()",
     }
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:

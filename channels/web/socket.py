@@ -244,7 +244,13 @@ class Session:
         if kind == "message":
             refuse_when_off(self._request.app[SWITCHES])
             parsed = parse_message(data, self._limits)
-            message = Message(self.conversation_id, parsed.message_id, parsed.text, language=parsed.language)
+            message = Message(
+                self.conversation_id,
+                parsed.message_id,
+                parsed.text,
+                language=parsed.language,
+                metadata=parsed.metadata,
+            )
             turn = await self._submit(message)
             await self._send(type="ack", message_id=parsed.message_id)
             self._turns.put_nowait(turn)

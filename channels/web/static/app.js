@@ -1,6 +1,7 @@
 // The chat page: joins the view, the connection and the controls.
 
 import { showAlerts, watchAlerts } from "/static/alerts.js";
+import { attachments } from "/static/attach.js";
 import { Connection } from "/static/connection.js";
 import { NAMES, label, language, say, scriptOf, t, tag, translate, wishFor } from "/static/i18n.js";
 import { load, save } from "/static/storage.js";
@@ -186,10 +187,10 @@ function stopTyping(messageId) {
   showTyping();
 }
 
-function submit(text, title) {
+function submit(text, title, extra) {
   if (title) titles.set(text, title);
   $("problem").textContent = "";
-  const item = line.send(text, title ? (scriptOf(title) ?? language()) : wishFor(text));
+  const item = line.send(text, title ? (scriptOf(title) ?? language()) : extra ? language() : wishFor(text), extra);
   const record = entry(item.message_id, text);
   if (!line.ready) setState(record.article, "waiting");
   else setState(record.article, null);
@@ -271,6 +272,7 @@ function controls() {
       $("problem").textContent = error.problem?.messages?.[language()] ?? t("problem");
     }
   });
+  attachments(line, (text, extra) => submit(text, undefined, extra), language);
   if (embedded) {
     document.documentElement.classList.add("embedded");
     $("close").hidden = false;

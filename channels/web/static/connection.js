@@ -32,12 +32,13 @@ export class Connection extends EventTarget {
   }
 
   keep() {
-    save("outbox", this.outbox.map(({ message_id, text, language, acked }) => ({ message_id, text, language, acked })));
+    save("outbox", this.outbox.map(({ message_id, text, language, extra, acked }) => ({ message_id, text, language, extra, acked })));
     save("last", this.last);
   }
 
-  send(text, language) {
-    const item = { message_id: newId(), text, language, acked: false, sent: false };
+  // `extra` holds `location` or `attachments` that go with the message.
+  send(text, language, extra) {
+    const item = { message_id: newId(), text, language, extra, acked: false, sent: false };
     this.outbox.push(item);
     this.keep();
     this.flush();
@@ -52,8 +53,8 @@ export class Connection extends EventTarget {
     for (const item of this.outbox) {
       if (item.acked || item.sent) continue;
       item.sent = true;
-      const { message_id, text, language } = item;
-      this.socket.send(JSON.stringify({ type: "message", message_id, text, ...(language && { language }) }));
+      const { message_id, text, language, extra } = item;
+      this.socket.send(JSON.stringify({ type: "message", message_id, text, ...(language && { language }), ...extra }));
     }
   }
 
@@ -63,6 +64,18 @@ export class Connection extends EventTarget {
     if (body) headers["Content-Type"] = "application/json";
     const response = await fetch(API + path, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
     const data = response.status === 204 ? null : await response.json().catch(() => ({ status: response.status }));
+    if (!response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { problem: data, status: response.status });
+    return data;
+  }
+
+  // Uploads a photo; the conversation is opened first where there is none yet.
+  async upload(file) {
+    await this.open();
+    const body = new FormData();
+    body.append("file", file);
+    const headers = { Authorization: `Bearer ${this.conversation.token}` };
+    const response = await fetch(API + this.path("/attachments"), { method: "POST", headers, body, cache: "no-store" });
+    const data = await response.json().catch(() => ({ status: response.status }));
     if (!response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { problem: data, status: response.status });
     return data;
   }
@@ -233,10 +246,10 @@ export class Connection extends EventTarget {
   async post() {
     while (this.outbox.length) {
       const [item] = this.outbox;
-      const { message_id, text, language } = item;
+      const { message_id, text, language, extra } = item;
       try {
         this.emit("typing", { message_id });
-        const data = await this.request("POST", this.path("/messages"), { message_id, text, ...(language && { language }) });
+        const data = await this.request("POST", this.path("/messages"), { message_id, text, ...(language && { language }), ...extra });
         this.emit("state", { state: "online" });
         this.emit("ack", { message_id });
         data.replies.forEach((reply, index) => this.emit("reply", { message_id, reply, index }));

@@ -51,6 +51,13 @@ export const STRINGS = {
     image: "回答配图",
     close: "关闭对话窗口",
     problem: "出了点问题，请稍后再试。",
+    position: "共享我的位置",
+    photo: "发送照片",
+    positionWait: "正在定位…",
+    positionDenied: "没有得到定位许可。可以直接用文字说明地点。",
+    positionFailed: "没能定位。可以直接用文字说明地点。",
+    photoWait: "正在上传照片…",
+    photoSent: "📷 照片",
   },
   en: {
     skip: "Skip to the text box",
@@ -102,6 +109,13 @@ export const STRINGS = {
     image: "Picture for the answer",
     close: "Close the chat",
     problem: "Something went wrong; please try again in a moment.",
+    position: "Share my position",
+    photo: "Send a photo",
+    positionWait: "Finding your position…",
+    positionDenied: "The browser may not tell your position. You can describe the place in words.",
+    positionFailed: "Your position could not be found. You can describe the place in words.",
+    photoWait: "Uploading the photo…",
+    photoSent: "📷 Photo",
   },
 };
 
