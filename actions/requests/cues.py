@@ -74,6 +74,9 @@ _DETAIL = re.compile(
     r"^(?:我)?(?:想|要)?(?:再)?补充(?:一下|说明|一点)?|^追加(?:一下|说明)?|^(?:add(?: this| a detail| that| to it)?\b|also note|additional(?:ly)?\b|more details?\b|update:)",
     _I,
 )
+_ANNOUNCED = re.compile(
+    r"(?:我)?(?:想|要)?(?:再)?(?:补充|追加)|add(?: this| a detail| that| to it)?\s*[:：,]|update\s*:", _I
+)
 _FOLLOW = re.compile(
     r"跟进|关注|就是这个|是同一个|同一件|一样|follow|same (?:one|thing|problem)|that'?s (?:it|the one)", _I
 )
@@ -167,3 +170,8 @@ def detail_in(text: str) -> str | None:
     match = _DETAIL.search(text.strip())
     rest = text.strip()[match.end() :].strip(" ，,：:。.") if match else ""
     return rest or None
+
+
+def announces_detail(text: str) -> bool:
+    """Return whether a text plainly opens as an addition to a request: "补充一下，…", "add: …"."""
+    return bool(_ANNOUNCED.match(text.strip()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,7 +27,14 @@ KINDS = {
 _CHATTER = frozenset(
     "greet goodbye thank bot_identity help change_language repeat praise_bot insult_bot human_handoff".split()
 )
-_FILLERS = frozenset((*KINDS, "affirm", "deny", "nlu_fallback", "out_of_scope", "emergency", ""))
+_FILLERS = frozenset(
+    (*KINDS, "restart_conversation", "affirm", "deny", "nlu_fallback", "out_of_scope", "emergency", "")
+)
+# What the language model takes for a place must also be called like one.
+_PLACE_WORD = re.compile(
+    r"[路街巷道区园村里站楼桥厦场院店校口山湖河]$|广场|小区|\b(?:road|street|lane|avenue|park|estate|bridge|square|school|hospital|station)\b",
+    re.IGNORECASE,
+)
 PICK = 0.45
 LAPSE = timedelta(minutes=45)
 _LONGEST_PLACE = 60
@@ -428,8 +436,11 @@ class Form:
     def _tagged(turn: Turn) -> str | None:
         """Return a place that the language model saw but the gazetteer does not know."""
         for entity in turn.entities:
-            if entity.get("entity") in ("street", "place", "intersection", "stop", "building"):
-                return str(entity.get("value"))
+            if entity.get("entity") not in ("street", "place", "intersection", "stop", "building"):
+                continue
+            value = str(entity.get("value"))
+            if float(entity.get("confidence_entity") or 0) >= 0.7 and _PLACE_WORD.search(value):
+                return value
         return None
 
     def _see_places(

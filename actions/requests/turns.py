@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from rasa_sdk import Tracker
@@ -12,15 +13,21 @@ from actions.requests import configured, cues, get_service, ongoing
 from actions.requests.form import Turn
 from actions.sdk import language_of, say
 
+_PIN = re.compile(r"📍\s*(-?\d{1,2}\.\d+)[,，\s]+(-?\d{1,3}\.\d+)")
+
 
 def turn_of(tracker: Tracker) -> Turn:
     """Return the latest message as the form sees it."""
     latest = tracker.latest_message
     metadata: dict[str, Any] = latest.get("metadata") or {}
     intent: dict[str, Any] = latest.get("intent") or {}
+    text = str(latest.get("text") or "")
     where = metadata.get("location") or {}
+    # A channel, or a message taken up again after a restart, may carry the position only in its text.
+    if not where and (pin := _PIN.match(text)):
+        where = {"lat": pin[1], "lon": pin[2]}
     return Turn(
-        text=str(latest.get("text") or ""),
+        text=text,
         intent=str(intent.get("name") or ""),
         language=language_of(tracker),
         message_id=str(metadata.get("message_id") or latest.get("message_id") or ""),

@@ -1,4 +1,4 @@
-"""Graph component: a message with a request's number is about that request."""
+"""Graph component: a message with a request's number, or one that adds to a request, is about that request."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rasa.nlu.classifiers.classifier import IntentClassifier
 from rasa.shared.nlu.constants import INTENT, INTENT_RANKING_KEY, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
+from actions.requests.cues import announces_detail
 from actions.requests.numbers import find_number
 
 INTENT_NAME = "request_status"
@@ -19,7 +20,7 @@ INTENT_NAME = "request_status"
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
 class RequestNumberGuard(GraphComponent, IntentClassifier):
-    """Puts the intent `request_status` first when the text holds a number such as LC-2026-48210375.
+    """Puts the intent `request_status` first when the text holds a number such as LC-2026-48210375, or adds something.
 
     "LC-2026-48210375 评价 5 分" says in few words what a classifier seldom saw; the number is certain. Danger keeps
     its precedence.
@@ -40,7 +41,8 @@ class RequestNumberGuard(GraphComponent, IntentClassifier):
         """Override the intent of messages that name a request."""
         for message in messages:
             intent = (message.get(INTENT) or {}).get("name")
-            if intent == "emergency" or find_number(str(message.get(TEXT) or "")) is None:
+            text = str(message.get(TEXT) or "")
+            if intent == "emergency" or not (find_number(text) or announces_detail(text)):
                 continue
             ranking = [item for item in message.get(INTENT_RANKING_KEY, []) if item["name"] != INTENT_NAME]
             ranking.insert(0, {"name": INTENT_NAME, "confidence": 1.0})
