@@ -6,7 +6,20 @@ import logging
 
 import typer
 
-from chengda import channels, chat, energy, evaluate, knowledge, model, nlu, run, traffic, train, user
+from chengda import (
+    channels,
+    chat,
+    energy,
+    evaluate,
+    knowledge,
+    model,
+    nlu,
+    requests,
+    run,
+    traffic,
+    train,
+    user,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +37,7 @@ app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(channels.app, name="channels")
 app.add_typer(traffic.app, name="traffic")
 app.add_typer(energy.app, name="energy")
+app.add_typer(requests.app, name="requests")
 app.add_typer(user.app, name="user")
 
 

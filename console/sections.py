@@ -11,6 +11,7 @@ from console.inbox.section import SECTION as INBOX
 from console.knowledge.section import SECTION as KNOWLEDGE
 from console.nlu.section import SECTION as NLU
 from console.overview.section import SECTION as OVERVIEW
+from console.requests.section import SECTION as REQUESTS
 from console.section import Section
 from console.settings.section import SECTION as SETTINGS
 from console.users.section import SECTION as USERS
@@ -19,6 +20,7 @@ SECTIONS: tuple[Section, ...] = (
     HOME,
     KNOWLEDGE,
     DESK,
+    REQUESTS,
     INBOX,
     CONVERSATIONS,
     NLU,

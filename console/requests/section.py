@@ -60,7 +60,7 @@ def _filter(request: web.Request, form: Form, **changes: Any) -> Filter:
     )
 
 
-def _options(request: web.Request) -> dict[str, list[tuple[str, str]]]:
+def _options(request: web.Request) -> dict[str, Any]:
     service, lang = _service(request), language(request)
     catalogue = service.catalogue
     return {
@@ -69,7 +69,7 @@ def _options(request: web.Request) -> dict[str, list[tuple[str, str]]]:
         "kinds": [(k, text(request, f"requests.kind.{k}")) for k in KINDS],
         "categories": [(c.id, c.name.get(lang)) for c in catalogue.categories.values()],
         "departments": [(d, b.get(lang)) for d, b in catalogue.departments.items()],
-        "urgencies": [(level, catalogue.urgencies[level].name.get(lang)) for level in LEVELS],  # type: ignore[index]
+        "urgencies": [(level, catalogue.urgencies[level].name.get(lang)) for level in LEVELS],
     }
 
 
@@ -111,7 +111,11 @@ async def _detail(request: web.Request) -> Detail:
 
 
 async def _page(
-    request: web.Request, detail: Detail, form: Form | None = None, contact: str | None = None, problem: str = ""
+    request: web.Request,
+    detail: Detail,
+    form: Form | None = None,
+    contact: str | None = None,
+    problem: str = "",
 ) -> web.Response:
     item, service = detail.request, _service(request)
     place = Place(item.address, item.lat, item.lon)
@@ -239,7 +243,9 @@ async def photo(request: web.Request) -> web.StreamResponse:
     path = _service(request).photos.path(wanted)
     if path is None or wanted not in [p.id for p in detail.photos] or not path.is_file():
         raise web.HTTPNotFound
-    return web.FileResponse(path, headers={"Cache-Control": "private, no-store", "Content-Type": "image/jpeg"})
+    return web.FileResponse(
+        path, headers={"Cache-Control": "private, no-store", "Content-Type": "image/jpeg"}
+    )
 
 
 async def statistics(request: web.Request) -> web.StreamResponse:
