@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ def plain_errors(*kinds: type[BaseException]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        errors.print(f"[bold red]✗[/] {error}", markup=True, soft_wrap=True)
+        errors.print(f"[bold red]✗[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
 
 

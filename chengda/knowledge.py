@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from rich.text import Text
 from chengda.console_output import console, errors, plain_errors
 from city.db import DatabaseError
 from city.settings import Settings, SettingsError, load_settings
-from knowledge.article import ArticleError
+from knowledge.article import LANGUAGES, ArticleError
 from knowledge.calibrating import QuestionFileError, read_questions
 from knowledge.evaluation import (
+    MODES,
     ConversationFileError,
     evaluate_answers,
     evaluate_retrieval,
@@ -127,6 +128,8 @@ def search(
     """Show what a question finds, and how probably it answers. 测试检索。"""
     from nlp.language import identify
 
+    _one_of("--language", language, LANGUAGES)
+    _one_of("--mode", mode, MODES)
     with opened() as (service, _told):
         condition = Filter(_today(service.settings), department or None, district or None)
         language = language or identify(text).language
@@ -155,13 +158,22 @@ def ask(
     from knowledge.answering import Question
     from nlp.language import identify
 
+    _one_of("--language", language, LANGUAGES)
+    try:
+        held = json.loads(state) if state else None
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"is no JSON ({error}); paste what the last answer printed as `state`"
+        ) from None
+    if held is not None and not isinstance(held, dict):
+        raise typer.BadParameter("must be a JSON object; paste what the last answer printed as `state`")
     with opened() as (service, _told):
         question = Question(
             text,
             language or identify(text).language,
             _today(service.settings),
             follow_up=follow_up,
-            state=json.loads(state) if state else None,
+            state=held,
         )
         outcome = service.answer(question)
         console.print_json(
@@ -340,9 +352,17 @@ def evaluate_retrieval_command(
     """Measure retrieval on held-out questions. 评测检索。"""
     with opened() as (service, told):
         calibration = service.calibration_of(service.index.snapshot)
-        result = evaluate_retrieval(
-            service.index, calibration, read_questions(data), cross=cross, progress=told
-        )
+        asked = read_questions(data)
+        if not asked:
+            raise QuestionFileError(f"{data}: holds no question; write one JSON object a line")
+        known = set(service.index.snapshot.ids)
+        missing = sorted({name for item in asked for name in item.relevant} - known)
+        if missing:
+            errors.print(
+                f"[yellow]![/] {len(missing)} relevant articles are not public here, such as "
+                f"{escape(missing[0])}: their questions count as missed"
+            )
+        result = evaluate_retrieval(service.index, calibration, asked, cross=cross, progress=told)
         _write(report, result)
         table = Table("search", "language", "recall@1", "recall@3", "recall@10", "MRR", "nDCG@10")
         for mode, languages in result["ranking"].items():
@@ -373,11 +393,14 @@ def evaluate_answers_command(
     """Hold scripted conversations and compare what was expected. 评测多轮问答。"""
     with opened() as (service, _told):
         snapshot = service.index.snapshot
+        conversations = read_conversations(data)
+        if not conversations:
+            raise ConversationFileError(f"{data}: holds no conversation")
         results = evaluate_answers(
             service.answerer,
             snapshot,
             service.calibration_of(snapshot),
-            read_conversations(data),
+            conversations,
             _today(service.settings),
         )
         failed = [item for item in results if item.problems]
@@ -392,6 +415,11 @@ def evaluate_answers_command(
         console.print(f"{len(results) - len(failed)} of {len(results)} turns as expected")
         if failed:
             raise typer.Exit(1)
+
+
+def _one_of(option: str, value: str, known: Sequence[str]) -> None:
+    if value and value not in known:
+        raise typer.BadParameter(f"{value!r} must be one of {', '.join(known)}", param_hint=option)
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,11 +140,23 @@ def write_articles(articles: Iterable[Article], path: Path, kind: str) -> int:
         articles: what to write.
         path: a folder for `md`, else a file.
         kind: one of `FORMATS`.
+
+    Raises:
+        ArticleError: when the format is unknown or the files cannot be written.
     """
-    items = list(articles)
+    if kind not in FORMATS:
+        raise ArticleError(f"export format {kind!r} is none of {', '.join(FORMATS)}")
+    try:
+        return _write(list(articles), path, kind)
+    except OSError as error:
+        raise ArticleError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+
+
+def _write(items: Sequence[Article], path: Path, kind: str) -> int:
     if kind == "md":
         for article in items:
-            folder = path / (article.category or "other")
+            # A category is free text; it must not lead out of the folder.
+            folder = path / (re.sub(r"[^\w-]+", "-", article.category).strip("-") or "other")
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{article.id}.md").write_text(format_article(article), "utf-8")
         return len(items)
@@ -158,10 +171,8 @@ def write_articles(articles: Iterable[Article], path: Path, kind: str) -> int:
             writer.writerows(
                 {key: _guarded(text) for key, text in _flat(article).items()} for article in items
             )
-    elif kind == "xlsx":
-        _write_xlsx(items, path)
     else:
-        raise ArticleError(f"export format {kind!r} is none of {', '.join(FORMATS)}")
+        _write_xlsx(items, path)
     return len(items)
 
 

@@ -71,7 +71,7 @@ class ArticleStore:
             status = row.status if version in (None, row.head_version) else "archived"
             if version is not None and version == row.published_version:
                 status = "published"
-            article = self._load(session, article_id, version or row.head_version)
+            article = self._load(session, article_id, row.head_version if version is None else version)
         return replace(article, status=status)
 
     def version(self, article_id: str, version: int) -> Article:
@@ -226,11 +226,19 @@ class ArticleStore:
             ).one_or_none()
             if row is not None and bare_hash(row.import_hash) == bare_hash(content_hash):
                 return "unchanged"
-            if row is not None and row.head_version != row.imported_version:
+            # The city's own file stays known, so that it does not undo what another file brought.
+            owned = row is not None and ":" in (row.import_hash or "")
+            kept_hash = row.import_hash if owned and ":" not in content_hash else content_hash
+            edited = row is not None and row.head_version != row.imported_version
+            if row is not None and self._is_same(session, article, row):
+                if not edited or ":" in content_hash:
+                    _set(session, article.id, import_hash=kept_hash, imported_version=row.head_version)
+                return "unchanged"
+            if edited:
                 return "kept"
             base = row.head_version if row is not None else None
             version = self._write(session, article, article.updated_by or author, base, "import", "")
-            _set(session, article.id, import_hash=content_hash, imported_version=version)
+            _set(session, article.id, import_hash=kept_hash, imported_version=version)
             self._apply_status(session, article.id, version, article.status)
             _log(session, article.id, "import", version, author)
         return "added" if row is None else "updated"
@@ -242,6 +250,13 @@ class ArticleStore:
         with reading(self.engine) as session:
             rows = session.execute(query.where(tables.articles.c.import_hash.is_not(None)))
             return {row.id: (row.import_hash, row.head_version != row.imported_version) for row in rows}
+
+    def _is_same(self, session: Session, article: Article, row: Any) -> bool:
+        """Whether the newest version has this content and status."""
+        return (
+            article.status == row.status
+            and self._load(session, row.id, row.head_version).content() == article.content()
+        )
 
     def _load(self, session: Session, article_id: str, version: int) -> Article:
         query = select(tables.versions).where(

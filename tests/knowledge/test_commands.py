@@ -115,3 +115,32 @@ def test_clear_error_for_a_missing_question_file(run: Run, tmp_path: Path) -> No
     result = run("evaluate", "retrieval", "--data", tmp_path / "none.jsonl", "--report", tmp_path / "r.json")
     assert result.exit_code == 1
     assert "none.jsonl" in result.output + (result.stderr if result.stderr_bytes else "")
+
+
+STRANGE: list[tuple[str, ...]] = [
+    ("knowledge", "search", "狗证", "--language", "fr"),
+    ("knowledge", "search", "狗证", "--mode", "magic"),
+    ("knowledge", "ask", "那周末呢", "--state", "{bad"),
+    ("knowledge", "ask", "那周末呢", "--state", "[1]"),
+    ("knowledge", "export", "{tmp}/city.yml", "--format", "md"),
+    ("knowledge", "diff", "dog-licence", "0"),
+    ("knowledge", "rollback", "dog-licence", "0"),
+    ("knowledge", "list", "--order", "luck"),
+    ("evaluate", "retrieval", "--data", "{tmp}/empty", "--report", "{tmp}/r.json"),
+    ("evaluate", "answers", "--data", "{tmp}/empty.yml", "--report", "{tmp}/r.json"),
+]
+
+
+def test_strange_input_ends_with_a_clear_error(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "empty.yml").write_text("[]")
+    for arguments in STRANGE:
+        result = run(*(item.replace("{tmp}", str(tmp_path)) for item in arguments))
+        assert result.exit_code in (1, 2), (arguments, result.output)
+        assert isinstance(result.exception, SystemExit), (arguments, result.exception)
+
+
+def test_an_error_keeps_its_brackets(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text('{"query": "x"}\n')
+    result = run("evaluate", "retrieval", "--data", tmp_path / "q.jsonl", "--report", tmp_path / "r.json")
+    assert "[article ids]" in result.output + (result.stderr if result.stderr_bytes else "")

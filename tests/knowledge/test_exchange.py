@@ -122,3 +122,12 @@ def test_one_language_article_survives(tmp_path: Path) -> None:
         ((back, _),) = read_articles(tmp_path / f"b.{kind}", ImportReport())
         assert back == item
     assert set(COLUMNS) >= {"id", "title_zh", "answer_en", "questions_zh", "tags"}
+
+
+def test_a_category_leads_nowhere_else_and_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    write_articles([article(category="../../outside")], tmp_path / "deep" / "out", "md")
+    assert [path.parent.name for path in tmp_path.rglob("*.md")] == ["outside"]
+    assert (tmp_path / "deep" / "out" / "outside" / "library-hours.md").is_file()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArticleError, match="cannot be written"):
+        write_articles([article()], tmp_path / "file", "md")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from knowledge.article import ArticleError, ArticleNotFound, StaleVersion, WrongStatus
-from knowledge.importing import sync_folder
+from knowledge.importing import import_articles, sync_folder
 from knowledge.store import ArticleStore
 from tests.knowledge.conftest import article, small_base, write_folder
 
@@ -183,3 +183,37 @@ def test_second_file_with_the_same_id_is_refused(store: ArticleStore, tmp_path: 
 def test_article_of_no_folder(store: ArticleStore, tmp_path: Path) -> None:
     with pytest.raises(ArticleError, match="no such folder"):
         sync_folder(store, tmp_path / "missing")
+
+
+def test_a_table_is_not_undone_by_the_citys_own_file_at_the_next_start(
+    store: ArticleStore, tmp_path: Path
+) -> None:
+    folder = write_folder(tmp_path / "articles", small_base())
+    sync_folder(store, folder, prune=True)
+    changed = replace(article(), answer={"zh": "表格改的"})
+    assert import_articles(store, [(changed, "hash-of-the-row")]).updated == ["library-hours"]
+    assert "library-hours" in sync_folder(store, folder, prune=True).unchanged
+    assert store.get("library-hours").answer == {"zh": "表格改的"}
+    # The table may change again, and so may the file.
+    again = replace(article(), answer={"zh": "表格又改了"})
+    assert import_articles(store, [(again, "another-hash")]).updated == ["library-hours"]
+    write_folder(folder, [replace(article(), answer={"zh": "文件改的"})])
+    assert sync_folder(store, folder, prune=True).updated == ["library-hours"]
+
+
+def test_what_was_exported_and_read_back_makes_no_new_version(store: ArticleStore, tmp_path: Path) -> None:
+    sync_folder(store, write_folder(tmp_path / "articles", small_base()))
+    store.publish(replace(article(), answer={"zh": "员工改的"}), author="staff", base_version=1)
+    items = [(store.get(name), f"row-of-{name}") for name in store.published()]
+    report = import_articles(store, items)
+    assert (len(report.unchanged), report.changed, report.kept) == (8, 0, [])
+    assert store.get("library-hours").version == 2
+    # Still the staff's: a file that says something else does not overwrite it.
+    other = replace(article(), answer={"zh": "文件改的"})
+    assert import_articles(store, [(other, "row-changed")]).kept == ["library-hours"]
+
+
+def test_version_zero_is_no_version(store: ArticleStore) -> None:
+    store.publish(article(), author="a", base_version=None)
+    with pytest.raises(ArticleNotFound, match="no version 0"):
+        store.get("library-hours", 0)
