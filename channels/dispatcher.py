@@ -79,6 +79,12 @@ def apology(text: str) -> Reply:
     )
 
 
+def spoken_in(replies: Sequence[Reply]) -> str:
+    """Return the language that replies are written in, as their script tells."""
+    text = "".join(reply.text for reply in replies)
+    return "zh" if not text or any("\u3400" <= letter <= "\u9fff" for letter in text) else "en"
+
+
 class Dispatcher:
     """Feeds the brain from every channel.
 
@@ -247,6 +253,7 @@ class Dispatcher:
         replies: tuple[Reply, ...] = (apology(message.text),)
         owned = await self._owned(message)
         if owned is not None:
+            language = message.language or spoken_in(owned)
             await self._keep(message, language, owned)
             return replace(turn.stored, language=language, replies=owned)
         trace = Trace(message.conversation_id, message.message_id)

@@ -171,12 +171,9 @@ def open_people(settings: Settings, traces: TraceStore, recorder: TraceRecorder)
 
 
 def _open_notices(settings: Settings) -> NoticeService | None:
-    from actions import notices
     from actions.notices.setup import load_service
 
-    service = load_service(settings) if settings.notices is not None else None
-    notices.configure(service)
-    return service
+    return load_service(settings) if settings.notices is not None else None
 
 
 def _open_desk(settings: Settings, traces: TraceStore, recorder: TraceRecorder) -> HandoverService | None:

@@ -10,6 +10,7 @@ from console.home.section import SECTION as HOME
 from console.inbox.section import SECTION as INBOX
 from console.knowledge.section import SECTION as KNOWLEDGE
 from console.nlu.section import SECTION as NLU
+from console.notices.section import SECTION as NOTICES
 from console.overview.section import SECTION as OVERVIEW
 from console.requests.section import SECTION as REQUESTS
 from console.section import Section
@@ -21,6 +22,7 @@ SECTIONS: tuple[Section, ...] = (
     KNOWLEDGE,
     DESK,
     REQUESTS,
+    NOTICES,
     INBOX,
     CONVERSATIONS,
     NLU,

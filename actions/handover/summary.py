@@ -70,7 +70,7 @@ def sources_of(turns: Sequence[PastTurn]) -> list[str]:
 
 
 def _short(text: str) -> str:
-    text = " ".join(mask(text).split())
+    text = " ".join(mask(text).replace("**", "").split())
     return text if len(text) <= _ANSWER_CHARS else text[: _ANSWER_CHARS - 1] + "…"
 
 

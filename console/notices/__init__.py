@@ -1,0 +1,1 @@
+"""Notices: written, cancelled and followed by staff; CAP alerts beside them."""
