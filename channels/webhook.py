@@ -10,7 +10,15 @@ from functools import partial
 
 from aiohttp import web
 
-from channels.base import Acknowledgement, Channel, Delivery, Inbound, ParseError, VerificationError
+from channels.base import (
+    Acknowledgement,
+    Channel,
+    Delivery,
+    Inbound,
+    ParseError,
+    SendError,
+    VerificationError,
+)
 from channels.intake import Intake
 from channels.problem import Problem
 
@@ -64,12 +72,17 @@ class WebhookGate:
         while True:
             try:
                 if self._enabled(channel.name):
-                    await channel.receive(partial(self._intake.accept, channel))
+                    await channel.receive(partial(self._fetched, channel))
                     if type(channel).receive is Channel.receive:
                         return
             except Exception as error:
                 logger.warning("channel %s: nothing can be fetched: %s", channel.name, error)
             await asyncio.sleep(_RECEIVE_AGAIN_S)
+
+    async def _fetched(self, channel: Channel, messages: Sequence[Inbound]) -> None:
+        if not self._enabled(channel.name):
+            raise SendError("the channel was switched off")
+        await self._intake.accept(channel, messages)
 
     async def webhook(self, request: web.Request) -> web.StreamResponse:
         """Serve one delivery; a bad signature gives 403, a malformed body 400, a switched-off channel 503."""

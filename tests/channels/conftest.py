@@ -135,6 +135,6 @@ def eventually() -> Callable[[Callable[[], Any]], Awaitable[None]]:
             while not condition():
                 await asyncio.sleep(0.005)
 
-        await asyncio.wait_for(poll(), 3)
+        await asyncio.wait_for(poll(), 15)
 
     return wait

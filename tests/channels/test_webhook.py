@@ -13,6 +13,8 @@ import pytest
 from channels.base import Acknowledgement, Channel, Delivery, Inbound, Outgoing, ParseError, VerificationError
 from channels.courier import Retries
 from channels.gateway import create_app
+from channels.store import make_engine
+from channels.switches import SqlSwitches
 
 
 class Pigeon(Channel):
@@ -126,6 +128,34 @@ async def test_forged_malformed_and_unknown(post: Any, brain: Any) -> None:
     assert (await post({"nonsense": "x"})).status == 400
     assert (await post(letter("ann", 1), name="carrier")).status == 404
     assert brain.seen == []
+
+
+async def test_an_oversized_delivery_is_refused(post: Any, brain: Any) -> None:
+    assert (await post(letter("ann", 1, "x" * 70_000))).status == 413
+    assert brain.seen == []
+
+
+async def test_a_truncated_delivery_is_nothing(post: Any, pigeon: Pigeon, brain: Any) -> None:
+    body = json.dumps([letter("ann", 1)]).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", post.client.port)
+    head = f"POST /channels/pigeon/webhook HTTP/1.1\r\nHost: x\r\nX-Signature: {pigeon.sign(body)}\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-5])
+    await writer.drain()
+    writer.write_eof()
+    assert b" 200 " not in await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert brain.seen == []
+
+
+async def test_a_channel_switched_off_at_run_time(
+    post: Any, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("channels.switches._KNOWN_S", 0.0)
+    switches = SqlSwitches(make_engine(database))
+    switches.set("pigeon", False, "admin")
+    response = await post(letter("ann", 1))
+    assert (response.status, response.headers["Retry-After"]) == (503, "60")
+    assert (await post(letter("ann", 1), name="inline")).status == 200
 
 
 async def test_the_platform_s_address_check(post: Any, pigeon: Pigeon) -> None:
