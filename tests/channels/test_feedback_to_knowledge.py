@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -134,3 +137,42 @@ async def test_an_erased_conversation_leaves_no_word_in_the_knowledge_base(
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     for file in (tmp_path / "var" / "knowledge").glob("articles.db*"):
         assert "麒麟".encode() not in file.read_bytes(), file.name
+
+
+EDIT = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from knowledge.service import KnowledgeService
+from tests.knowledge.conftest import HashingEncoder, make_settings
+service = KnowledgeService.open(make_settings(Path(sys.argv[1])), encoder=HashingEncoder(), follow=False)
+item = service.get("dog-licence")
+changed = replace(item, answer={**item.answer, "zh": "登记费每年80元。"})
+service.publish(changed, author="staff", base_version=item.version)
+service.close()
+"""
+
+
+async def test_an_edit_made_in_another_process_reaches_citizens_of_a_running_server(
+    tmp_path: Path,
+    make_config: Callable[..., GatewayConfig],
+    arrive: Callable[[TestClient], Awaitable[Citizen]],
+) -> None:
+    write_folder(tmp_path / "articles", small_base())
+    write_background(tmp_path / "calibration")
+    service = KnowledgeService.open(make_settings(tmp_path), encoder=HashingEncoder())
+    async with TestClient(TestServer(create_app(KnowledgeBrain(service), make_config()))) as client:
+        citizen = await arrive(client)
+        assert "100元" in (await (await citizen.say("狗证怎么办")).json())["replies"][0]["text"]
+        editor = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", EDIT, str(tmp_path), cwd=Path(__file__).parents[2]
+        )
+        assert await editor.wait() == 0
+        started = time.monotonic()
+        text = ""
+        # One second is promised; the bound leaves room for a busy machine.
+        while "80元" not in text and time.monotonic() - started < 5:
+            text = (await (await citizen.say("狗证怎么办")).json())["replies"][0]["text"]
+            await asyncio.sleep(0.05)
+        assert "80元" in text
+    service.close()
