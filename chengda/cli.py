@@ -11,9 +11,11 @@ from chengda import (
     chat,
     energy,
     evaluate,
+    handover,
     knowledge,
     model,
     nlu,
+    notices,
     requests,
     run,
     traffic,
@@ -38,6 +40,8 @@ app.add_typer(channels.app, name="channels")
 app.add_typer(traffic.app, name="traffic")
 app.add_typer(energy.app, name="energy")
 app.add_typer(requests.app, name="requests")
+app.add_typer(handover.app, name="handover")
+app.add_typer(notices.app, name="notices")
 app.add_typer(user.app, name="user")
 
 

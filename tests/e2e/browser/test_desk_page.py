@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.actions.notices.conftest import CHINESE, cap
 from tests.e2e.servers import Server, settings_for, start_server, stop_server
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
@@ -29,7 +32,8 @@ def desk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = settings_for(folder)
     text = settings.read_text("utf-8")
     assert len(_HOURS.findall(text)) == 1
-    settings.write_text(_HOURS.sub(_ALWAYS, text), "utf-8")
+    text = _HOURS.sub(_ALWAYS, text).replace("    poll_s: 60\n", "    poll_s: 1\n")
+    settings.write_text(text, "utf-8")
     staff = StaffStore(f"sqlite:///{folder / 'var' / 'console.db'}")
     for name in ("li", "wang"):
         staff.add(name, "operator", PASSWORD)
@@ -165,3 +169,29 @@ def test_the_desk_by_keyboard_and_for_screen_readers(
     found = axe.Axe().run(desk)
     serious = [v["id"] for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
     assert serious == []
+
+
+def test_an_alert_stands_on_the_page_and_above_the_next_answer(
+    visit: Callable[..., Any], ask: Callable[..., Any], desk_server: Server, screenshots: Path
+) -> None:
+    citizen = visit()
+    expect(citizen.locator("#alerts")).to_be_hidden()
+    later = (datetime.now(timezone.utc) + timedelta(hours=6)).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    document = cap(infos=({**CHINESE, "expires": f"<expires>{later}</expires>"},))
+    part = desk_server.data_dir / "cap" / "alert.part"
+    part.write_bytes(document)
+    part.rename(part.with_suffix(".xml"))
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if citizen.request.get(f"{desk_server.url}/api/v1/notices").json()["notices"]:
+            break
+        time.sleep(0.2)
+    citizen.reload()
+    alert = citizen.locator("#alerts details")
+    expect(alert).to_contain_text("台风橙色预警")
+    alert.locator("summary").click()
+    expect(alert.locator(".alert-instruction")).to_have_text("1. 关好门窗；\n2. *不要*外出 <海边>。")
+    ask(citizen, "图书馆周日几点开门？")
+    expect(citizen.locator(".message.emergency").first).to_contain_text("台风橙色预警")
+    expect(citizen.locator(".message.knowledge")).to_have_count(1)
+    citizen.screenshot(path=screenshots / "alert-zh.png")
