@@ -104,7 +104,7 @@ async def draft(request: web.Request) -> web.StreamResponse:
         return await _refused(request, ids, error)
     await audit(request, "inbox.article", article.id, after={"title": dict(article.title)})
     await flash(request, text(request, "inbox.article_done", article=article.id))
-    raise web.HTTPSeeOther(f"/knowledge/{article.id}")
+    raise web.HTTPSeeOther(f"/knowledge/a/{article.id}/edit")
 
 
 @requires(ACT_ROLE)
