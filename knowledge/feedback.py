@@ -131,6 +131,13 @@ class FeedbackQueue:
             waiting = session.execute(select(func.count()).where(table.c.status == "new")).scalar()
             return int(newest or 0), int(waiting or 0)
 
+    def waiting(self, ids: Sequence[int]) -> set[int]:
+        """Return which of these entries nobody has dealt with yet."""
+        table = tables.feedback
+        with reading(self.engine) as session:
+            query = select(table.c.id).where(table.c.id.in_(list(ids)), table.c.status == "new")
+            return set(session.execute(query).scalars())
+
     def resolve(self, ids: Sequence[int], *, status: str, resolution: str, by: str) -> list[Feedback]:
         """Mark new feedback as dealt with and return it.
 

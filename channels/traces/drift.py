@@ -94,6 +94,6 @@ def _shares(counts: Mapping[str, int], names: list[str]) -> dict[str, float]:
 
 def _mix(statistics: Statistics, scope: Scope) -> Counter[str]:
     counts: Counter[str] = Counter()
-    for day in statistics.mix("language", scope).values():
+    for day in statistics.mixes(scope)[0].values():
         counts.update(day)
     return counts

@@ -16,6 +16,10 @@ from channels.traces.store import LATENCY_MS
 from channels.traces.tables import conversations, totals
 from city.db import reading
 
+# Turns per day by language or channel.
+Mix = dict[date, dict[str, int]]
+ALL = 10_000
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -171,17 +175,17 @@ class Statistics:
             found[day].handed_over += handed_over
         return found
 
-    def mix(self, column: str, scope: Scope) -> dict[date, dict[str, int]]:
-        """Return the turns per day by `channel` or `language`."""
-        chosen = totals.c[column]
-        query = self._where(
-            select(totals.c.day, chosen, func.sum(totals.c.turns)), scope, totals.c.dimension == "turns"
-        ).group_by(totals.c.day, chosen)
-        found: dict[date, dict[str, int]] = {day: {} for day in scope.days}
+    def mixes(self, scope: Scope) -> tuple[Mix, Mix]:
+        """Return the turns per day by language, and by channel."""
+        columns = (totals.c.day, totals.c.language, totals.c.channel)
+        query = self._where(select(*columns, totals.c.turns), scope, totals.c.dimension == "turns")
+        languages: Mix = {day: {} for day in scope.days}
+        channels: Mix = {day: {} for day in scope.days}
         with reading(self.engine) as session:
-            for day, value, count in session.execute(query):
-                found[day][value] = int(count)
-        return found
+            for day, language, channel, count in session.execute(query):
+                languages[day][language] = languages[day].get(language, 0) + count
+                channels[day][channel] = channels[day].get(channel, 0) + count
+        return languages, channels
 
     def top(self, dimension: str, scope: Scope, limit: int = 20) -> list[Share]:
         """Return the most frequent values of a dimension: `intent`, `source`, `decision`, `article` or `failing`."""
@@ -192,12 +196,21 @@ class Statistics:
         with reading(self.engine) as session:
             return [Share(v, int(n), float(a), int(u), int(d)) for v, n, a, u, d in session.execute(query)]
 
-    def failing(self, scope: Scope, limit: int = 20, at_least: int = 5) -> list[FailingTopic]:
-        """Return the intents that most turns failed in, those with the most failures first."""
-        asked = {share.value: share for share in self.top("intent", scope, 10_000)}
+    def failing(
+        self, scope: Scope, intents: Sequence[Share], limit: int = 20, at_least: int = 5
+    ) -> list[FailingTopic]:
+        """Return the intents that most turns failed in, those with the most failures first.
+
+        Args:
+            scope: which turns to count.
+            intents: all intents of the scope, as `top("intent", …)` gives them.
+            limit: at most so many.
+            at_least: turns below which an intent tells nothing.
+        """
+        asked = {share.value: share for share in intents}
         found = [
             FailingTopic(share.value, asked[share.value].turns, share.turns, asked[share.value].down)
-            for share in self.top("failing", scope, 10_000)
+            for share in self.top("failing", scope, ALL)
             if share.value in asked and asked[share.value].turns >= at_least
         ]
         return sorted(found, key=lambda topic: (-topic.failed, -topic.share, topic.intent))[:limit]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
 
+from channels.traces.drift import Drift, drift
 from channels.traces.reading import TraceReader
 from channels.traces.statistics import Statistics
 from console.analytics.pictures import pictures
@@ -20,6 +21,7 @@ from console.web import audit, in_thread, need, render, requires, services, text
 from knowledge.service import KnowledgeService
 
 EXPORT_ROLE = "editor"
+_KEPT_WARNINGS = 50
 TABLES = ("days", "intents", "sources", "articles", "failing")
 
 
@@ -29,6 +31,16 @@ class Figures:
 
     statistics: Statistics
     reader: TraceReader
+    _warnings: dict[tuple[date, str], list[Drift]] = field(default_factory=dict)
+
+    def warnings(self, today: date, channel: str) -> list[Drift]:
+        """Return the day's warnings; they look at the days before, so once a day is enough."""
+        key = (today, channel)
+        if key not in self._warnings:
+            if len(self._warnings) > _KEPT_WARNINGS:
+                self._warnings.clear()
+            self._warnings[key] = drift(self.statistics, today, channel)
+        return self._warnings[key]
 
 
 def figures_of(request: web.Request) -> Figures:
@@ -43,7 +55,7 @@ def _today(request: web.Request) -> date:
 
 
 def _report(request: web.Request) -> Report:
-    query, today = request.query, _today(request)
+    query, today, figures = request.query, _today(request), figures_of(request)
     scope = read_scope(
         read_day(query.get("from", "")),
         read_day(query.get("to", "")),
@@ -51,7 +63,7 @@ def _report(request: web.Request) -> Report:
         query.get("language", "")[:16],
         today,
     )
-    return make_report(figures_of(request).statistics, scope, today)
+    return make_report(figures.statistics, scope, figures.warnings(today, scope.channel))
 
 
 async def overview(request: web.Request) -> web.StreamResponse:

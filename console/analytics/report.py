@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from channels.traces.digest import DECISIONS
-from channels.traces.drift import Drift, drift
-from channels.traces.statistics import FailingTopic, Figures, Scope, Share, Statistics, by_week, total
+from channels.traces.drift import Drift
+from channels.traces.statistics import ALL, FailingTopic, Figures, Scope, Share, Statistics, by_week, total
 
 MOST_DAYS = 400
 # A longer time is shown in weeks, so that a chart and its table stay readable.
@@ -42,11 +42,12 @@ class Report:
         return counts.most_common()
 
 
-def make_report(statistics: Statistics, scope: Scope, today: date) -> Report:
-    """Return the report of a scope; `today` is the day that drift is judged from."""
+def make_report(statistics: Statistics, scope: Scope, warnings: Sequence[Drift] = ()) -> Report:
+    """Return the report of a scope, with the warnings to show beside it."""
     days = statistics.by_day(scope)
     weekly = len(days) > DAILY
-    languages, channels = statistics.mix("language", scope), statistics.mix("channel", scope)
+    languages, channels = statistics.mixes(scope)
+    intents = statistics.top("intent", scope, ALL)
     return Report(
         scope=scope,
         weekly=weekly,
@@ -55,11 +56,11 @@ def make_report(statistics: Statistics, scope: Scope, today: date) -> Report:
         periods=by_week(days) if weekly else days,
         languages=_weeks(languages) if weekly else languages,
         channels=_weeks(channels) if weekly else channels,
-        intents=statistics.top("intent", scope, TOP),
+        intents=intents[:TOP],
         sources=statistics.top("source", scope, TOP),
         articles=statistics.top("article", scope, TOP),
-        failing=statistics.failing(scope, TOP),
-        warnings=drift(statistics, today, scope.channel),
+        failing=statistics.failing(scope, intents, TOP),
+        warnings=warnings,
     )
 
 

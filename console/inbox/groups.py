@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from console.nlu.examples import ExampleError, Examples
@@ -74,8 +74,13 @@ class InboxGroups:
         self._prepared: Prepared[list[Group]] = Prepared(self._compute, self._state)
 
     def get(self, wait_s: float | None = None) -> Ready[list[Group]]:
-        """Return the groups as last computed; see `Prepared.get`."""
-        return self._prepared.get(wait_s)
+        """Return the groups as last computed, without what was dealt with since; see `Prepared.get`."""
+        ready = self._prepared.get(wait_s)
+        if ready.fresh or not ready.value:
+            return ready
+        waiting = self.knowledge.curator.queue.waiting([i.id for group in ready.value for i in group.items])
+        left = [replace(g, items=[i for i in g.items if i.id in waiting]) for g in ready.value]
+        return replace(ready, value=[group for group in left if group.items])
 
     def one(self, ids: Sequence[int]) -> Group | None:
         """Return a group of these questions, `None` when none of them is waiting any more."""

@@ -144,16 +144,17 @@ def test_filters_mixes_and_tops(store: TraceStore) -> None:
     everything = Scope(DAY, DAY + timedelta(days=3))
     assert total(statistics.by_day(Scope(DAY, DAY + timedelta(days=3), channel="sms"))).turns == 1
     assert total(statistics.by_day(Scope(DAY, DAY + timedelta(days=3), language="zh"))).turns == 3
-    assert statistics.mix("language", everything)[DAY] == {"zh": 3}
+    languages, channels = statistics.mixes(everything)
+    assert (languages[DAY], channels[DAY]) == ({"zh": 3}, {"web": 3})
     assert [(s.value, s.turns) for s in statistics.top("intent", everything)] == [
         ("ask_knowledge", 3),
         ("human_handoff", 1),
     ]
     assert [(s.value, s.down) for s in statistics.top("article", everything)] == [("fees", 1)]
-    (topic,) = statistics.failing(everything, at_least=1)
+    (topic,) = statistics.failing(everything, statistics.top("intent", everything), at_least=1)
     assert (topic.intent, topic.failed, topic.turns) == ("ask_knowledge", 1, 3)
     assert topic.share == pytest.approx(1 / 3)
-    assert statistics.failing(everything) == []
+    assert statistics.failing(everything, statistics.top("intent", everything)) == []
     assert statistics.span() == (DAY, DAY + timedelta(days=2))
 
 

@@ -162,3 +162,14 @@ async def test_what_citizens_ask_is_only_ever_text(console: Any, knowledge: Know
 )
 def test_ids_are_numbers(value: str, ids: list[int]) -> None:
     assert read_ids(value) == ids
+
+
+async def test_what_was_dealt_with_is_gone_from_the_next_page(
+    console: Any, knowledge: KnowledgeService
+) -> None:
+    ids = ask_in_vain(knowledge, "旧手机扔哪", "火星签证怎么办")
+    await console.sign_in("editor")
+    await settled(console)
+    page = await console.submit("/inbox/dismiss", {"ids": str(ids[0])})
+    assert "火星签证" not in page
+    assert "旧手机" in page
