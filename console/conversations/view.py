@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,8 +52,9 @@ class TurnView:
         return self._steps.get(name, {})
 
     @property
-    def ranking(self) -> Sequence[Mapping[str, Any]]:
-        return [item for item in self.step("nlu").get("ranking") or () if isinstance(item, Mapping)]
+    def raw(self) -> str:
+        """Everything that was recorded, as JSON."""
+        return json.dumps(list(self.turn.steps), ensure_ascii=False, indent=1)
 
     @property
     def entities(self) -> Sequence[Mapping[str, Any]]:

@@ -74,6 +74,7 @@ def fill(traces: TraceStore) -> None:
                     total_ms=dice.lognormvariate(2.9, 0.6),
                 )
             )
+    rows.append(record("plain", text="旧电池应该扔进哪个桶"))
     rows.append(record("the-one", text=f"which bin for batteries {EVIL}", language="en"))
     traces.write(rows)
     for row in rows[::5]:
@@ -222,6 +223,9 @@ def test_a_trace_is_read_with_the_words_that_drove_it(
     expect(page.get_by_text("20260301-120000-abcdef12").first).to_be_visible()
     expect(page.get_by_text("knowledge.search").first).to_be_visible()
     assert_accessible(page)
+    page.goto(staff_console[0].url + "/conversations/plain")
+    page.get_by_role("link", name="Show the words").click()
+    expect(page.locator(".words span").first).to_be_visible()
     page.screenshot(path=screenshots / "console-trace.png", full_page=True)
 
 
