@@ -99,6 +99,7 @@ class GatewayConfig:
         live: settings that staff change at run time, such as the notice; `None` has none.
         files: folder of attachments that articles link to as `/files/NAME`; `None` serves none.
         exports: folder of files that replies name as `/exports/NAME`; `None` serves none.
+        exports_at: address of the staff console, which hands those files to staff only; goes before `exports`.
         create_tables: create missing tables at start; leave off where migrations do it.
     """
 
@@ -127,5 +128,6 @@ class GatewayConfig:
     turn_observers: Sequence[TurnObserver] = ()
     conversation_observers: Sequence[ConversationObserver] = ()
     exports: Path | None = None
+    exports_at: str = ""
     files: Path | None = None
     live: LiveSettings | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from dataclasses import replace
 
 import typer
 
@@ -62,6 +63,7 @@ async def _serve(
     from channels.web.keys import DISPATCHER, SWITCHES
     from chengda.compose import (
         console_config,
+        console_settings,
         first_admin,
         gateway_config,
         make_brain,
@@ -88,7 +90,10 @@ async def _serve(
         people = open_people(settings, traces, recorder)
         if people.desk is not None:
             follow_hours(people.desk, settings, live)
-        config = gateway_config(settings, recorder, people, live)
+        config = replace(
+            gateway_config(settings, recorder, people, live),
+            exports_at=console_settings(settings).public_url or _address(*staff_address),
+        )
         app = create_app(brain, config)
         if requests.configured():
             attach_requests(app, requests.get_service())

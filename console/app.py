@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from channels.limits import TokenBuckets
-from console import csrf, security, signin
+from console import csrf, downloads, security, signin
 from console.config import ConsoleConfig
 from console.i18n import Catalogue
 from console.keys import AUDIT, CATALOGUE, CONFIG
@@ -47,7 +47,7 @@ def create_console(config: ConsoleConfig) -> web.Application:
     app[csrf.SECRET] = config.staff.secret("csrf").encode()
     app[signin.BUCKETS] = TokenBuckets(signin.PER_ADDRESS)
     app[signin.HASHING] = asyncio.Semaphore(signin.AT_ONCE)
-    app.add_routes(signin.routes())
+    app.add_routes([*signin.routes(), *downloads.routes()])
     app.router.add_get(r"/static/{name:[\w.-]+}", _asset(STATIC))
     names: set[str] = set()
     for section in config.sections:

@@ -37,6 +37,8 @@ class ConsoleSettings(BaseModel):
     session_hours: float = Field(default=12, gt=0, le=24 * 7)
     # Without TLS passwords cross the network readably; the console then answers this machine only.
     allow_plain_http: bool = False
+    # Where staff reach the console from outside; links to files for staff lead there.
+    public_url: str = Field(default="", regex=r"^(https?://[^\s]+)?$")
     first_admin: bool = True
     oidc: OidcSettings | None = None
 

@@ -107,8 +107,13 @@ async def chart(request: web.Request) -> web.StreamResponse:
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    """GET /exports/{name} → a file that a reply named, to save; its name cannot be guessed."""
-    name = request.match_info["name"]
+    """GET /exports/{name} → a file that a reply named, to save; its name cannot be guessed.
+
+    Where a staff console runs, staff fetch it there with their session.
+    """
+    name, console = request.match_info["name"], request.app[CONFIG].exports_at
+    if console:
+        raise web.HTTPSeeOther(f"{console.rstrip('/')}/exports/{name}")
     path = _named_file(request.app[CONFIG].exports, name)
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
     return web.FileResponse(path, headers=headers)

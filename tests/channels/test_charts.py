@@ -64,3 +64,19 @@ async def test_exports_are_saved_not_shown(tmp_path: Path, path: str, status: in
         if status == 200:
             assert answer.headers["Content-Disposition"].startswith("attachment")
             assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_with_a_console_staff_fetch_exports_there(tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    (folder / "plan-0a1b.csv").write_text("stage,green_s\n", "utf-8")
+    config = GatewayConfig(
+        Bilingual("市", "City"),
+        f"sqlite:///{tmp_path / 'chat.db'}",
+        exports=folder,
+        exports_at="https://staff.city.example/",
+    )
+    async with TestClient(TestServer(create_app(Silent(), config))) as client:
+        response = await client.get("/exports/plan-0a1b.csv", allow_redirects=False)
+        assert response.status == 303
+        assert response.headers["Location"] == "https://staff.city.example/exports/plan-0a1b.csv"

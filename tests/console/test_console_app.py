@@ -19,6 +19,7 @@ from console.i18n import Catalogue
 from console.keeping import local_path
 from console.section import Section
 from console.sections import SECTIONS
+from console.services import Services
 from console.signin import TEXTS as SIGNIN_TEXTS
 from console.staff import ROLES, StaffStore
 from console.texts import TEXTS
@@ -415,3 +416,20 @@ async def test_uploads_keep_only_the_last_part_of_their_name(
         data.add_field("file", b"x", filename=name)
         assert (await console.post("/demo", data)).status == 200
     assert [upload.name for upload in seen] == ["passwd", "evil.md", "x.csv", "file"]
+
+
+async def test_exports_are_for_staff_only(
+    console_config: ConsoleConfig, browser_of: Callable[[ConsoleConfig], Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    (folder / "plan-0a1b.csv").write_text("stage,green_s\n", "utf-8")
+    (tmp_path / "secret.csv").write_text("secret", "utf-8")
+    console = await browser_of(replace(console_config, services=Services(exports=folder)))
+    assert (await console.get("/exports/plan-0a1b.csv")).status == 303
+    await console.sign_in("viewer")
+    response = await console.get("/exports/plan-0a1b.csv")
+    assert response.status == 200
+    assert response.headers["Content-Disposition"].startswith("attachment")
+    for path in ("/exports/none.csv", "/exports/..%2Fsecret.csv", "/exports/"):
+        assert (await console.get(path)).status == 404
