@@ -243,6 +243,7 @@ def console_config(
         allow_plain_http=section.allow_plain_http,
         trusted_proxies=settings.server.trusted_proxies,
         citizen_url=citizen_url,
+        public_url=section.public_url,
         oidc=section.oidc,
         oidc_secret=os.environ.get("CHENGDA_OIDC_SECRET", ""),
     )

@@ -61,6 +61,7 @@ class ConsoleConfig:
         allow_plain_http: let other machines sign in without TLS.
         trusted_proxies: networks (CIDR) whose `X-Forwarded-*` headers are believed.
         citizen_url: address of the citizens' page, linked from the start page.
+        public_url: address of the console from outside; what the browser calls it by when left out.
         body_bytes: longest request.
         oidc: single sign-on; `None` offers passwords only.
         oidc_secret: the client's secret.
@@ -75,6 +76,7 @@ class ConsoleConfig:
     allow_plain_http: bool = False
     trusted_proxies: Sequence[str] = ()
     citizen_url: str = ""
+    public_url: str = ""
     body_bytes: int = 12 * 1024 * 1024
     oidc: OidcSettings | None = None
     oidc_secret: str = ""

@@ -11,15 +11,16 @@ from channels.limits import Rate, TokenBuckets
 from console.forms import read_form
 from console.i18n import LANGUAGES
 from console.keeping import local_path, resume_page
-from console.keys import AUDIT, CONFIG, SESSION, session_of
+from console.keys import CONFIG, session_of
 from console.security import (
     LANGUAGE_COOKIE,
     SESSION_COOKIE,
-    VISIT_COOKIE,
     caller,
     set_cookie,
 )
-from console.staff import StaffUser, WeakPasswordError
+from console.signin import oidc
+from console.signin.sessions import begin_session, give_session, sign_in_page
+from console.staff import WeakPasswordError
 from console.web import audit, current_user, flash, in_thread, render, requires, text
 
 # Twenty tries at once and then one every six seconds per address; the account's own lock comes on top.
@@ -29,29 +30,6 @@ AT_ONCE = 2
 _YEAR_S = 365 * 24 * 3600
 BUCKETS = web.AppKey("console_signin_buckets", TokenBuckets)
 HASHING = web.AppKey("console_signin_hashing", asyncio.Semaphore)
-
-
-def sign_in_page(
-    request: web.Request,
-    status: int = 200,
-    *,
-    problem: str = "",
-    name: str = "",
-    kept: str = "",
-    minutes: int = 0,
-) -> web.Response:
-    """Return the sign-in page; `problem` is the key of what went wrong."""
-    return render(
-        request,
-        "signin.html",
-        status,
-        next=local_path(request.query.get("next", "/")),
-        kept=kept,
-        name=name,
-        problem=problem,
-        fillings={"minutes": minutes} if minutes else {},
-        oidc=request.app[CONFIG].oidc is not None,
-    )
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -87,24 +65,6 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         response = web.Response(status=303, headers={"Location": local_path(form.value("next", "/"))})
     give_session(request, response)
     return response
-
-
-async def begin_session(request: web.Request, user: StaffUser) -> None:
-    """Start a session of its own for a person who has proved who they are; an older one in this browser ends."""
-    staff = request.app[CONFIG].staff
-    old = request.cookies.get(SESSION_COOKIE, "")
-    if old:
-        await in_thread(staff.close_session, old)
-    token = await in_thread(staff.open_session, user)
-    request["console_token"] = token
-    request[SESSION] = await in_thread(staff.session, token)
-    await in_thread(request.app[AUDIT].add, user.name, user.role, "signin.in", user.name)
-
-
-def give_session(request: web.Request, response: web.StreamResponse) -> None:
-    """Hand the browser the session that `begin_session` started."""
-    set_cookie(request, response, SESSION_COOKIE, request["console_token"])
-    response.del_cookie(VISIT_COOKIE, path="/")
 
 
 async def sign_out(request: web.Request) -> web.StreamResponse:
@@ -171,4 +131,5 @@ def routes() -> list[web.RouteDef]:
         web.post("/language", choose_language),
         web.get("/account", account),
         web.post("/account", change_password),
+        *oidc.routes(),
     ]
