@@ -78,7 +78,7 @@ def list_users() -> None:
         store.close()
     for user in users:
         state = "停用 closed" if user.disabled else ""
-        console.print(f"{user.name}\t{user.role}\t{state}".rstrip(), markup=False)
+        typer.echo(f"{user.name}\t{user.role}\t{state}".rstrip())
 
 
 @app.command()
