@@ -110,7 +110,7 @@ def test_the_sign_in_page_is_usable_by_keyboard_alone(
     page.keyboard.press("Tab")
     page.keyboard.type(password)
     page.keyboard.press("Enter")
-    page.wait_for_url("**/knowledge")
+    expect(page.get_by_role("heading", name="知识库")).to_be_visible()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
