@@ -22,8 +22,8 @@ _MAX_CHARS = 300
 FloatArray = npt.NDArray[np.float32]
 
 
-def buckets(prepared: str) -> Counter[int]:
-    """Return how often each hashed n-gram of one to four characters occurs, words bounded by spaces."""
+def buckets(prepared: str, count: int = BUCKETS) -> Counter[int]:
+    """Return how often each n-gram of one to four characters, hashed to `count` numbers, occurs; words end in spaces."""
     text = unicodedata.normalize("NFKC", prepared[:_MAX_CHARS]).lower()
     found: Counter[int] = Counter()
     for word in text.split():
@@ -31,7 +31,7 @@ def buckets(prepared: str) -> Counter[int]:
         for size in range(1, LONGEST + 1):
             for start in range(len(raw) - size + 1):
                 gram = raw[start : start + size].encode("utf-8", "replace")
-                found[zlib.crc32(gram) % BUCKETS] += 1
+                found[zlib.crc32(gram) % count] += 1
     return found
 
 
@@ -46,7 +46,7 @@ class NgramScorer:
         """Read what `write` wrote. Raises OSError, ValueError or KeyError for another file."""
         with np.load(path, allow_pickle=False) as stored:
             codes, scale, idf = stored["codes"], stored["scale"], stored["idf"]
-        if codes.shape != (BUCKETS, len(scale)) or idf.shape != (BUCKETS,):
+        if idf.ndim != 1 or codes.shape != (len(idf), len(scale)):
             raise ValueError("has wrong shapes")
         return cls(codes, scale, idf)
 
@@ -56,7 +56,7 @@ class NgramScorer:
 
     def features(self, prepared: str) -> tuple[npt.NDArray[np.int64], FloatArray]:
         """Return the buckets of a text and their weights, of Euclidean length one."""
-        return weighted(buckets(prepared), self._idf)
+        return weighted(buckets(prepared, len(self._idf)), self._idf)
 
     def score(self, prepared: Sequence[str]) -> FloatArray:
         """Return logits to be added to the network's, (n, intents)."""

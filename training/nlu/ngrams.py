@@ -18,7 +18,9 @@ _EPOCHS, _BATCH, _RATE, _SMOOTHING = 8, 64, 0.3, 0.05
 _SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 
-def train_ngrams(texts: Sequence[str], labels: Sequence[int], intents: int, seed: int) -> NgramScorer:
+def train_ngrams(
+    texts: Sequence[str], labels: Sequence[int], intents: int, seed: int, count: int = BUCKETS
+) -> NgramScorer:
     """Fit a softmax regression on hashed n-grams by Adagrad.
 
     Args:
@@ -26,16 +28,17 @@ def train_ngrams(texts: Sequence[str], labels: Sequence[int], intents: int, seed
         labels: their intents.
         intents: how many there are.
         seed: of the order of batches.
+        count: hash buckets; long texts need more of them.
     """
-    counted = [buckets(text) for text in texts]
+    counted = [buckets(text, count) for text in texts]
     frequency: Counter[int] = Counter(bucket for counts in counted for bucket in counts)
-    idf = np.zeros(BUCKETS, np.float32)
+    idf = np.zeros(count, np.float32)
     for bucket, times in frequency.items():
         # What occurs in one text only is learned by heart, not learned.
         if times > 1 or len(texts) < 200:
             idf[bucket] = np.log((1 + len(texts)) / (1 + times)) + 1
     rows = [weighted(counts, idf) for counts in counted]
-    bag = torch.nn.EmbeddingBag(BUCKETS, intents, mode="sum", sparse=True)
+    bag = torch.nn.EmbeddingBag(count, intents, mode="sum", sparse=True)
     torch.nn.init.zeros_(bag.weight)
     with torch.sparse.check_sparse_tensor_invariants(False):
         _descend(bag, rows, torch.tensor(list(labels)), np.random.default_rng(seed))
