@@ -1,0 +1,249 @@
+"""Topics grow as posts come: nearest centre above a cosine, labels from class-based TF-IDF, identity over days.
+
+Method: single-pass ("leader") clustering on sentence vectors, as in streaming topic detection (Allan et al. 1998);
+labels by c-TF-IDF (Grootendorst 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from actions.opinion.lexicon import OTHER, Lexicon
+from nlp.entities.gazetteer import Gazetteer
+from nlp.joint_decode import FloatArray
+
+# Agreement on what and where counts beside the words; disagreement on a known matter counts against.
+_SAME_CATEGORY, _OTHER_CATEGORY, _SAME_PLACE, _OTHER_PLACE = 0.06, -0.16, 0.05, -0.05
+_MERGE_COSINE = 0.88
+_MOST_TERMS = 120
+_MEMORY = 60  # the centre follows about so many of the latest posts
+_LABEL_WORDS = 3
+
+
+@dataclass
+class Topic:
+    """One topic: `centre` is a unit vector, `terms` how often a word occurs, by language."""
+
+    id: int
+    first_at: datetime
+    last_at: datetime
+    centre: FloatArray
+    size: int = 0
+    terms: dict[str, dict[str, int]] = field(default_factory=lambda: {"zh": {}, "en": {}})
+    categories: dict[str, int] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+    districts: dict[str, int] = field(default_factory=dict)
+    muted_until: datetime | None = None
+    changed: bool = True
+
+    @property
+    def category(self) -> str:
+        """The category most of its posts have; "other" when most have none."""
+        return _top(self.categories) or OTHER
+
+    @property
+    def place(self) -> str:
+        """The place that at least a third of its posts name, else ""."""
+        name = _top(self.places)
+        return name if name and self.places[name] * 3 >= self.size else ""
+
+    @property
+    def district(self) -> str:
+        """The district that at least a third of its posts name, else ""."""
+        name = _top(self.districts)
+        return name if name and self.districts[name] * 3 >= self.size else ""
+
+
+def _top(counts: Mapping[str, int]) -> str:
+    return max(counts.items(), key=lambda item: (item[1], item[0]))[0] if counts else ""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a post speaks of: gazetteer ids, "" for none."""
+
+    category: str = OTHER
+    place: str = ""
+    district: str = ""
+
+
+class TopicBook:
+    """All topics that are awake, with their centres in one matrix.
+
+    Args:
+        topics: as stored.
+        next_id: number of the next new topic.
+        cosine: least likeness of a post to its topic.
+        most: topics kept awake; the longest silent one falls asleep when a new one comes.
+    """
+
+    def __init__(self, topics: Sequence[Topic], next_id: int, cosine: float, most: int, days: int) -> None:
+        self.topics: dict[int, Topic] = {}
+        self._next_id, self._cosine, self._most, self._days = next_id, cosine, most, days
+        self._rows: list[int] = []
+        self._matrix = np.zeros((64, 1), np.float32)
+        self.asleep: list[int] = []
+        self.merged: dict[int, int] = {}
+        for topic in topics:
+            self._append(topic)
+        self._documents: Counter[str] = Counter()
+        for topic in topics:
+            for words in topic.terms.values():
+                self._documents.update(words)
+
+    def _append(self, topic: Topic) -> None:
+        width = len(topic.centre)
+        if self._matrix.shape[1] != width:
+            self._matrix = np.zeros((64, width), np.float32)
+        if len(self._rows) == len(self._matrix):
+            self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
+        self._matrix[len(self._rows)] = topic.centre
+        self._rows.append(topic.id)
+        self.topics[topic.id] = topic
+
+    def _remove(self, number: int) -> None:
+        row, last = self._rows.index(number), len(self._rows) - 1
+        self._matrix[row] = self._matrix[last]
+        self._rows[row] = self._rows[last]
+        self._rows.pop()
+        del self.topics[number]
+
+    def place(self, vector: FloatArray, at: datetime, where: Placed, words: Sequence[str], language: str) -> Topic:
+        """Put a post into its topic, a new one when none is near enough, and return the topic."""
+        topic = self._nearest(vector, where)
+        if topic is None:
+            if len(self._rows) >= self._most:
+                silent = min(self.topics.values(), key=lambda item: (item.last_at, item.id))
+                self.asleep.append(silent.id)
+                self._remove(silent.id)
+            topic = Topic(self._next_id, at, at, vector.astype(np.float32))
+            self._next_id += 1
+            self._append(topic)
+        weight = 1.0 / (min(topic.size, _MEMORY) + 1)
+        moved = (1 - weight) * topic.centre + weight * vector
+        topic.centre = (moved / max(float(np.linalg.norm(moved)), 1e-9)).astype(np.float32)
+        self._matrix[self._rows.index(topic.id)] = topic.centre
+        topic.size += 1
+        topic.first_at, topic.last_at = min(topic.first_at, at), max(topic.last_at, at)
+        topic.changed = True
+        _count(topic.categories, where.category if where.category != OTHER else "")
+        _count(topic.places, where.place)
+        _count(topic.districts, where.district)
+        terms = topic.terms.setdefault("zh" if language == "zh" else "en", {})
+        for word in dict.fromkeys(words):
+            terms[word] = terms.get(word, 0) + 1
+            self._documents[word] += 1
+        if len(terms) > 2 * _MOST_TERMS:
+            kept = sorted(terms.items(), key=lambda item: -item[1])[:_MOST_TERMS]
+            terms.clear()
+            terms.update(kept)
+        if len(self._documents) > 200_000:
+            self._documents = Counter(dict(self._documents.most_common(100_000)))
+        return topic
+
+    def _nearest(self, vector: FloatArray, where: Placed) -> Topic | None:
+        count = len(self._rows)
+        if not count or self._matrix.shape[1] != len(vector):
+            return None
+        scores = self._matrix[:count] @ vector
+        best: Topic | None = None
+        reached = self._cosine
+        for row in np.argpartition(-scores, min(8, count - 1))[:8] if count > 8 else range(count):
+            topic = self.topics[self._rows[int(row)]]
+            score = float(scores[int(row)]) + _agreement(topic, where)
+            if score >= reached:
+                best, reached = topic, score
+        return best
+
+    def tidy(self, now: datetime) -> None:
+        """Merge topics that grew into one, into the older one; put silent ones to sleep."""
+        for topic in [t for t in self.topics.values() if t.last_at < now - timedelta(days=self._days)]:
+            self.asleep.append(topic.id)
+            self._remove(topic.id)
+        order = sorted((t for t in self.topics.values() if t.size >= 3), key=lambda t: t.id)
+        if len(order) < 2:
+            return
+        matrix = np.stack([topic.centre for topic in order])
+        likeness = np.triu(matrix @ matrix.T, 1)
+        for a, b in np.argwhere(likeness >= _MERGE_COSINE):
+            older, younger = order[int(a)], order[int(b)]
+            if older.id in self.topics and younger.id in self.topics and older.category == younger.category:
+                self._merge(older, younger)
+
+    def _merge(self, older: Topic, younger: Topic) -> None:
+        total = older.size + younger.size
+        centre = (older.size * older.centre + younger.size * younger.centre) / total
+        older.centre = (centre / max(float(np.linalg.norm(centre)), 1e-9)).astype(np.float32)
+        self._matrix[self._rows.index(older.id)] = older.centre
+        older.size, older.changed = total, True
+        older.first_at, older.last_at = min(older.first_at, younger.first_at), max(older.last_at, younger.last_at)
+        for mine, other in (
+            (older.categories, younger.categories), (older.places, younger.places), (older.districts, younger.districts),
+            *((older.terms.setdefault(k, {}), v) for k, v in younger.terms.items()),
+        ):  # fmt: skip
+            for key, value in other.items():
+                mine[key] = mine.get(key, 0) + value
+        if younger.muted_until is not None and older.muted_until is None:
+            older.muted_until = younger.muted_until
+        self.merged[younger.id] = older.id
+        self._remove(younger.id)
+
+    def words_of(self, topic: Topic, language: str) -> list[str]:
+        """Return the words that tell a topic from the others, best first (c-TF-IDF)."""
+        terms = topic.terms.get(language) or {}
+        total = max(sum(terms.values()), 1)
+        average = max(sum(self._documents.values()) / max(len(self.topics), 1), 1.0)
+        weight = {
+            word: count / total * math.log(1 + average / max(self._documents[word], 1)) * math.sqrt(count)
+            for word, count in terms.items()
+            if count > 1 or topic.size < 4
+        }
+        return sorted(weight, key=lambda word: (-weight[word], word))
+
+    def label(self, topic: Topic, lexicon: Lexicon, gazetteer: Gazetteer | None) -> dict[str, str]:
+        """Return a short name in Chinese and English: category, place, and the words that stand out.
+
+        Where no post of a language exists, category and place carry its label.
+        """
+        names = _place_names(topic.place or topic.district, gazetteer)
+        found = {}
+        for language in ("zh", "en"):
+            words = [w for w in self.words_of(topic, language)[:8] if w not in names[language].lower()]
+            kept: list[str] = []
+            for word in words:
+                if not any(word in other or other in word for other in kept):
+                    kept.append(word)
+            category = lexicon.categories.get(topic.category, lexicon.categories[OTHER]).name[language]
+            parts = [] if topic.category == OTHER and kept else [category]
+            if names[language]:
+                parts.append(names[language])
+            parts += kept[:_LABEL_WORDS]
+            found[language] = " · ".join(parts)
+        return found
+
+
+def _place_names(id_: str, gazetteer: Gazetteer | None) -> dict[str, str]:
+    entry = next((e for e in gazetteer.entries if e.id == id_), None) if gazetteer is not None and id_ else None
+    return {"zh": entry.zh or entry.en, "en": entry.en or entry.zh} if entry else {"zh": "", "en": ""}
+
+
+def _agreement(topic: Topic, where: Placed) -> float:
+    total = 0.0
+    if where.category != OTHER and topic.category != OTHER:
+        total += _SAME_CATEGORY if where.category == topic.category else _OTHER_CATEGORY
+    place = where.place or where.district
+    known = topic.place or topic.district
+    if place and known:
+        total += _SAME_PLACE if place in (topic.place, topic.district) else _OTHER_PLACE
+    return total
+
+
+def _count(counts: dict[str, int], key: str) -> None:
+    if key:
+        counts[key] = counts.get(key, 0) + 1

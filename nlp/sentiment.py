@@ -1,0 +1,227 @@
+"""The sentiment model at run time: polarity, emotion and "needs action" of posts in Chinese and English; no torch.
+
+A model directory holds the tokenizer, one ONNX graph (the bilingual base with the adapters folded in, int8),
+a linear n-gram model whose logits are added to the network's (a product of experts, Hinton 2002), and a manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from tokenizers import Tokenizer
+
+from nlp.joint_decode import FloatArray, sigmoid, softmax
+from nlp.joint_ngrams import NgramScorer
+from nlp.sentiment_text import clean, head_and_tail
+
+SENTIMENTS = ("negative", "neutral", "positive")
+EMOTIONS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
+ADAPTER_DIR: Path = Path(__file__).parent / "adapters" / "sentiment"
+MANIFEST, GRAPH, NGRAMS, TOKENIZER = "manifest.json", "model.int8.onnx", "ngrams.npz", "tokenizer.json"
+FORMAT = 1
+_BATCH = 32
+_MEND = "make it again with `chengda train sentiment`"
+IntArray = npt.NDArray[np.int64]
+
+
+class SentimentModelError(Exception):
+    """The sentiment model cannot be used; the message names the file and the mend."""
+
+
+class SentimentModelMissing(SentimentModelError):
+    """There is no sentiment model where one was looked for."""
+
+
+class SentimentModelDamaged(SentimentModelError):
+    """A file of the sentiment model is missing, altered or unreadable."""
+
+
+@dataclass(frozen=True)
+class SentimentManifest:
+    """Everything about a sentiment model except its weights.
+
+    `version` names the model in records of alarms; `unsure_below` is the probability below which a polarity is
+    admitted to be uncertain; `files` holds SHA-256 sums.
+    """
+
+    version: str
+    max_tokens: int = 128
+    temperature: float = 1.0
+    ngram_share: float = 0.0
+    unsure_below: float = 0.55
+    files: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    created: str = ""
+    format: int = FORMAT
+
+    def write(self, directory: Path) -> None:
+        """Write `manifest.json` below `directory`."""
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
+        (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: Path) -> SentimentManifest:
+        """Read it; raises SentimentModelMissing or SentimentModelDamaged."""
+        path = directory / MANIFEST
+        if not path.is_file():
+            raise SentimentModelMissing(f"{path}: no sentiment model here; {_MEND}")
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data.get("format") != FORMAT:
+                raise ValueError(f"has format {data.get('format')!r}, this version reads {FORMAT}")
+            return cls(**data)
+        except (ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
+            raise SentimentModelDamaged(f"{path}: is no manifest ({error}); {_MEND}") from None
+
+
+@dataclass(frozen=True)
+class Feeling:
+    """What one post expresses.
+
+    `negative`, `neutral`, `positive` are calibrated probabilities that sum to one, `emotions` likewise;
+    `needs_action` is the probability that somebody is asked to act. `unsure` is true for mixed or ironic posts
+    on which the model does not commit itself, and for posts without a word it could read.
+    """
+
+    sentiment: str
+    negative: float
+    neutral: float
+    positive: float
+    emotion: str
+    emotions: tuple[float, ...]
+    needs_action: float
+    unsure: bool
+
+
+class SentimentModel:
+    """A finished model directory, ready to predict; safe to share between threads."""
+
+    def __init__(
+        self,
+        manifest: SentimentManifest,
+        session: onnxruntime.InferenceSession,
+        tokenizer: Tokenizer,
+        ngrams: NgramScorer | None,
+    ) -> None:
+        self.manifest, self.version = manifest, manifest.version
+        self._session, self._tokenizer, self._ngrams = session, tokenizer, ngrams
+
+    @classmethod
+    def load(cls, directory: Path | str, *, threads: int = 1) -> SentimentModel:
+        """Open a model directory and check its files.
+
+        Raises:
+            SentimentModelMissing: there is no such directory.
+            SentimentModelDamaged: a file is missing, altered or unreadable; names the file and the mend.
+        """
+        directory = Path(directory)
+        manifest = SentimentManifest.read(directory)
+        for name, expected in manifest.files.items():
+            path = directory / name
+            if not path.is_file():
+                raise SentimentModelDamaged(f"{path}: is missing; {_MEND}")
+            if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+                raise SentimentModelDamaged(f"{path}: was altered since it was made; {_MEND}")
+        try:
+            tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
+            ngrams = NgramScorer.read(directory / NGRAMS) if (directory / NGRAMS).is_file() else None
+            session = _open_session(directory / GRAPH, threads)
+        except Exception as error:  # tokenizers and ONNX Runtime raise plain Exception
+            raise SentimentModelDamaged(f"{directory}: cannot be opened ({error}); {_MEND}") from None
+        return cls(manifest, session, tokenizer, ngrams)
+
+    def predict(self, texts: Sequence[str]) -> list[Feeling]:
+        """Return what each text expresses; raises TypeError for a single string."""
+        if isinstance(texts, str):
+            raise TypeError("predict() takes a list of texts, not one string")
+        cleaned = [clean(text) for text in texts]
+        found: list[Feeling] = []
+        polarity, emotion, action = self.logits(cleaned)
+        shares = softmax(polarity, self.manifest.temperature)
+        feelings, acts = softmax(emotion), sigmoid(action)
+        for at, text in enumerate(cleaned):
+            found.append(self._feeling(shares[at], feelings[at], float(acts[at]), text))
+        return found
+
+    def logits(self, cleaned: Sequence[str]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return polarity (n, 3), emotion (n, 6) and action (n,) logits of cleaned texts."""
+        total = len(cleaned)
+        polarity = np.zeros((total, len(SENTIMENTS)), np.float32)
+        emotion = np.zeros((total, len(EMOTIONS)), np.float32)
+        action = np.zeros(total, np.float32)
+        ids = [head_and_tail(e.ids, self.manifest.max_tokens) for e in self._tokenizer.encode_batch(list(cleaned))]
+        # Texts of like length share a batch, so that little of it is padding.
+        order = sorted(range(total), key=lambda row: len(ids[row]))
+        for start in range(0, total, _BATCH):
+            rows = order[start : start + _BATCH]
+            tokens, mask = padded([ids[row] for row in rows])
+            values = self._session.run(
+                ["sentiment", "emotion", "action"], {"input_ids": tokens, "attention_mask": mask}
+            )
+            polarity[rows], emotion[rows], action[rows] = values[0], values[1], values[2].reshape(-1)
+        if self._ngrams is not None and self.manifest.ngram_share and total:
+            polarity = polarity + self.manifest.ngram_share * self._ngrams.score(cleaned)
+        return polarity, emotion, action
+
+    def _feeling(self, shares: FloatArray, emotions: FloatArray, action: float, text: str) -> Feeling:
+        best = int(shares.argmax())
+        readable = any(char.isalnum() for char in text)
+        return Feeling(
+            sentiment=SENTIMENTS[best],
+            negative=float(shares[0]),
+            neutral=float(shares[1]),
+            positive=float(shares[2]),
+            emotion=EMOTIONS[int(emotions.argmax())],
+            emotions=tuple(float(value) for value in emotions),
+            needs_action=action if readable else 0.0,
+            unsure=not readable or float(shares[best]) < self.manifest.unsure_below,
+        )
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
+    """Return token ids and mask, (n, longest) each."""
+    width = max((len(row) for row in rows), default=0)
+    ids = np.zeros((len(rows), width), np.int64)
+    mask = np.zeros_like(ids)
+    for at, row in enumerate(rows):
+        ids[at, : len(row)] = row
+        mask[at, : len(row)] = 1
+    return ids, mask
+
+
+def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = max(1, threads)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Batches have many shapes: an arena that remembers each would grow without end.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def find_adapter(data_dir: Path, shipped: Path = ADAPTER_DIR) -> Path:
+    """Return the city's own adapters below the data directory when it trained some, else the shipped ones."""
+    own = data_dir / "models" / "sentiment" / "adapter"
+    return own if (own / MANIFEST).is_file() else shipped
+
+
+def model_dir(data_dir: Path, shipped: Path = ADAPTER_DIR) -> Path:
+    """Return the folder of the exported model that belongs to the adapters in use.
+
+    Raises SentimentModelMissing or SentimentModelDamaged when there are no adapters.
+    """
+    version = SentimentManifest.read(find_adapter(data_dir, shipped)).version
+    return data_dir / "models" / "sentiment" / version

@@ -1,0 +1,1 @@
+"""Fine-tuning, exporting and measuring the sentiment model: polarity, emotion, "needs action"."""

@@ -1,0 +1,173 @@
+"""The sentiment network: the bilingual base with LoRA adapters and three small heads."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from nlp.sentiment import EMOTIONS, SENTIMENTS
+from training.nlu.network import load_body, read_pooling
+from training.sentiment.errors import AdapterError
+
+ADAPTER = "adapter.safetensors"
+SHAPE = "adapter.json"
+_LAYERS = ("query", "key", "value", "dense")
+_TABLE = "word_embeddings"
+
+
+@dataclass(frozen=True)
+class AdapterShape:
+    """What the adapters look like: rank of the layers' and of the word table's, and the base they belong to."""
+
+    base: str
+    rank: int = 24
+    table_rank: int = 16
+    pooling: str = "mean"
+
+
+class SentimentNetwork(nn.Module):
+    """Encoder and the heads for polarity, emotion and "needs action", over the mean token vector."""
+
+    def __init__(self, body: nn.Module, pooling: str) -> None:
+        super().__init__()
+        width = int(body.config.hidden_size)
+        self.body, self.pooling = body, pooling
+        self.dropout = nn.Dropout(0.1)
+        self.sentiment_head = nn.Linear(width, len(SENTIMENTS))
+        self.emotion_head = nn.Linear(width, len(EMOTIONS))
+        self.action_head = nn.Linear(width, 1)
+
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return text vectors, (n, width)."""
+        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        weight = attention_mask[..., None].to(hidden.dtype)
+        return (hidden * weight).sum(1) / weight.sum(1).clamp_min(1e-6)
+
+    def heads(self, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return polarity (n, 3), emotion (n, 6) and action (n, 1) logits."""
+        return self.sentiment_head(pooled), self.emotion_head(pooled), self.action_head(pooled)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the three heads' logits."""
+        return self.heads(self.dropout(self.pooled(input_ids, attention_mask)))
+
+
+def new_network(base: Path, shape: AdapterShape) -> SentimentNetwork:
+    """Return the base with fresh adapters (Hu et al. 2022) in every layer and in the word table.
+
+    Raises BaseModelError when the base cannot be loaded, AdapterError when it has no layers that are known.
+    """
+    body = load_body(base)
+    linear = {n.rsplit(".", 1)[-1] for n, m in body.named_modules() if isinstance(m, nn.Linear)}
+    targets = [name for name in _LAYERS if name in linear]
+    if not targets:
+        raise AdapterError(f"{base}: has no layers named {', '.join(_LAYERS)}; name a BERT folder as the base")
+    config = LoraConfig(
+        r=shape.rank,
+        lora_alpha=2 * shape.rank,
+        lora_dropout=0.0,
+        target_modules=[*targets, _TABLE],
+        rank_pattern={_TABLE: shape.table_rank},
+        alpha_pattern={_TABLE: 2 * shape.table_rank},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        body = get_peft_model(body, config)
+    return SentimentNetwork(body, shape.pooling)
+
+
+def shape_of(base: Path, rank: int = 24, table_rank: int = 16) -> AdapterShape:
+    """Return the shape of adapters for a base folder."""
+    return AdapterShape(fingerprint(base), rank, table_rank, read_pooling(base))
+
+
+def fingerprint(base: Path) -> str:
+    """Return a hash of the base's weights and tokenizer, 16 hexadecimal digits."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for name in ("model.safetensors", "tokenizer.json"):
+        path = base / name
+        if not path.is_file():
+            raise AdapterError(f"{path}: is missing; name a base folder in transformers format")
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def save_adapter(network: SentimentNetwork, shape: AdapterShape, folder: Path) -> None:
+    """Write adapters and heads, float16, and their shape."""
+    state = {f"body.{k}": v for k, v in get_peft_model_state_dict(network.body).items()}
+    state |= {k: v for k, v in network.state_dict().items() if "_head." in k}
+    halves = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
+    save_file(halves, folder / ADAPTER)
+    text = json.dumps(shape.__dict__, indent=1)
+    (folder / SHAPE).write_text(text + "\n", encoding="utf-8")
+
+
+def load_adapter(base: Path, folder: Path) -> SentimentNetwork:
+    """Return the base with the adapters of `folder`, not yet folded in.
+
+    Raises:
+        AdapterError: a file is missing or damaged, or the adapters belong to another base.
+    """
+    for name in (ADAPTER, SHAPE):
+        if not (folder / name).is_file():
+            raise AdapterError(f"{folder / name}: is missing; train the adapters with `chengda train sentiment`")
+    try:
+        shape = AdapterShape(**json.loads((folder / SHAPE).read_text(encoding="utf-8")))
+        state = {name: value.float() for name, value in load_file(folder / ADAPTER).items()}
+    except Exception as error:  # safetensors raises plain exceptions of its own
+        raise AdapterError(f"{folder}: adapters cannot be read ({error}); restore the files") from None
+    own = fingerprint(base)
+    if own != shape.base:
+        raise AdapterError(
+            f"{folder}: the adapters belong to base {shape.base}, but {base} is {own}; "
+            "train them again with `chengda train sentiment --data …`"
+        )
+    network = new_network(base, shape)
+    body = {name.removeprefix("body."): value for name, value in state.items() if name.startswith("body.")}
+    set_peft_model_state_dict(network.body, body)
+    heads = {name: value for name, value in state.items() if not name.startswith("body.")}
+    network.load_state_dict(heads, strict=False)
+    return network
+
+
+def merged(network: SentimentNetwork) -> SentimentNetwork:
+    """Fold the adapters into the base's own weights; the graph is then as fast as the base's."""
+    network.body = network.body.merge_and_unload()
+    return network
+
+
+def trained(network: SentimentNetwork) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters that are trained."""
+    return [(name, value) for name, value in network.named_parameters() if value.requires_grad]
+
+
+@torch.inference_mode()
+def outputs(network: SentimentNetwork, rows: list[list[int]], batch: int = 64) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the three heads' logits for token ids, in the order given."""
+    from nlp.sentiment import padded
+
+    was = network.training
+    network.eval()
+    order = sorted(range(len(rows)), key=lambda at: len(rows[at]))
+    device = next(network.parameters()).device
+    found: list[tuple[Tensor, Tensor, Tensor] | None] = [None] * len(rows)
+    for start in range(0, len(order), batch):
+        chosen = order[start : start + batch]
+        ids, mask = padded([rows[at] for at in chosen])
+        values = network(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+        for at, row in enumerate(chosen):
+            found[row] = (values[0][at].cpu(), values[1][at].cpu(), values[2][at].cpu())
+    network.train(was)
+    filled = [item for item in found if item is not None]
+    return tuple(torch.stack([item[column] for item in filled]) for column in range(3))  # type: ignore[return-value]

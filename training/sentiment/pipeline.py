@@ -1,0 +1,275 @@
+"""From labelled posts to an adapter folder, and from an adapter folder to a model directory."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnxruntime.quantization import QuantType
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from nlp.joint_decode import softmax
+from nlp.sentiment import (
+    ADAPTER_DIR,
+    GRAPH,
+    NGRAMS,
+    SENTIMENTS,
+    TOKENIZER,
+    SentimentManifest,
+    find_adapter,
+    model_dir,
+)
+from training.base.export import RowQuantised
+from training.nlu.calibration import fit_temperature
+from training.nlu.export import quantise_quietly
+from training.nlu.ngrams import choose_share, train_ngrams
+from training.sentiment.civic import civic_posts
+from training.sentiment.data import Labelled, balanced, data_hash, split_folds
+from training.sentiment.errors import SentimentDataError
+from training.sentiment.fitting import FitSettings, Progress, encode, fit
+from training.sentiment.network import (
+    ADAPTER,
+    SHAPE,
+    SentimentNetwork,
+    load_adapter,
+    merged,
+    new_network,
+    outputs,
+    save_adapter,
+    shape_of,
+)
+
+log = logging.getLogger(__name__)
+_HELD_FOLDS = 20  # one of so many parts is held out to calibrate on
+_BUCKETS = 1 << 17
+
+
+@dataclass(frozen=True)
+class TrainedAdapter:
+    """An adapter folder and how it came about."""
+
+    folder: Path
+    manifest: SentimentManifest
+    history: list[dict[str, float]]
+
+
+def train_adapter(
+    posts: Sequence[Labelled],
+    base: Path,
+    out: Path,
+    settings: FitSettings,
+    *,
+    most: int = 5000,
+    start: Path | None = None,
+    civic: bool = True,
+    progress: Progress | None = None,
+) -> TrainedAdapter:
+    """Fine-tune adapters and heads, calibrate them, and write `out` (replaced as a whole).
+
+    Args:
+        posts: labelled posts; at most `most` a source and label are used.
+        base: folder of the pretrained encoder.
+        out: the adapter folder to write.
+        settings: of the run.
+        most: see `posts`.
+        start: an adapter folder to continue from.
+        civic: whether our own labelled sentences train along, so that emotion and "needs action" are not forgotten.
+        progress: called with the share done and what is going on.
+
+    Raises:
+        SentimentDataError: fewer than two polarities, or too few posts.
+    """
+    used = balanced(posts, most, settings.seed)
+    kinds = {post.sentiment for post in used if post.sentiment}
+    if len(kinds) < 2 or len(used) < 20:
+        raise SentimentDataError(
+            f"{len(used)} usable posts with the labels {sorted(kinds)}; give at least 20 posts and two polarities"
+        )
+    held = set(split_folds(used, _HELD_FOLDS, settings.seed)[0])
+    dev = [post for row, post in enumerate(used) if row in held]
+    training = [post for row, post in enumerate(used) if row not in held]
+    if civic:
+        training += civic_posts()
+    tokenizer = Tokenizer.from_file(str(base / TOKENIZER))
+    shape = shape_of(base)
+    network = load_adapter(base, start) if start is not None else new_network(base, shape)
+    rows, dev_rows = (encode(part, tokenizer, settings.tokens) for part in (training, dev))
+    history = fit(network, rows, dev_rows, settings, progress)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".adapter-") as name:
+        folder = Path(name) / out.name
+        folder.mkdir()
+        save_adapter(network, shape, folder)
+        manifest = _calibrated(network, training, dev, encode(dev, tokenizer, 128).ids, folder, settings)
+        manifest = replace(
+            manifest,
+            training={**asdict(settings), "posts": len(training), "held_out": len(dev), "data": data_hash(used)},
+            metrics={**manifest.metrics, **(history[-1] if history else {})},
+            files={item: _sum(folder / item) for item in (ADAPTER, SHAPE, NGRAMS)},
+        )
+        manifest = replace(manifest, version=f"{manifest.created[:10]}-{_sum(folder / ADAPTER)[:8]}")
+        manifest.write(folder)
+        if (out / "README.md").is_file():
+            shutil.copyfile(out / "README.md", folder / "README.md")
+        old = out.with_name(f".{out.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if out.exists():
+            out.rename(old)
+        folder.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    return TrainedAdapter(out, manifest, history)
+
+
+def _calibrated(
+    network: SentimentNetwork,
+    training: Sequence[Labelled],
+    dev: Sequence[Labelled],
+    dev_ids: list[list[int]],
+    folder: Path,
+    settings: FitSettings,
+) -> SentimentManifest:
+    """Train the n-gram model, choose its share, the temperature and the limit of certainty on the held-out posts."""
+    known = [post for post in training if post.sentiment]
+    labels = [SENTIMENTS.index(post.sentiment) for post in known if post.sentiment]
+    scorer = train_ngrams([post.text for post in known], labels, len(SENTIMENTS), settings.seed, _BUCKETS)
+    scorer.write(folder / NGRAMS)
+    gold = np.array([SENTIMENTS.index(post.sentiment) if post.sentiment else -1 for post in dev])
+    logits = outputs(network, dev_ids)[0].numpy()
+    beside = scorer.score([post.text for post in dev])
+    share = choose_share(logits, beside, gold)
+    both = (logits + share * beside)[gold >= 0]
+    gold = gold[gold >= 0]
+    temperature = fit_temperature(both, gold) if len(gold) >= 20 else 1.0
+    shares = softmax(both, temperature)
+    right = shares.argmax(1) == gold
+    return SentimentManifest(
+        version="",
+        temperature=float(temperature),
+        ngram_share=float(share),
+        unsure_below=_unsure_below(shares.max(1), right),
+        metrics={"held_out_accuracy": float(right.mean()) if len(gold) else 0.0},
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def _unsure_below(best: np.ndarray, right: np.ndarray, wanted: float = 0.65) -> float:
+    """Return the probability below which answers are right less often than `wanted` (between 0.4 and 0.75)."""
+    limit = 0.4
+    for candidate in np.arange(0.4, 0.76, 0.01):
+        inside = (best >= candidate - 0.05) & (best < candidate + 0.05)
+        if inside.sum() >= 10 and right[inside].mean() < wanted:
+            limit = float(candidate)
+    return round(limit, 2)
+
+
+def export_model(adapter: Path, base: Path, out: Path, quantise: bool = True) -> Path:
+    """Fold the adapters into the base and write a model directory for `nlp.sentiment.SentimentModel`.
+
+    It is written aside and renamed, so a killed export leaves no half model. Weights are signed with seven of
+    eight bits (`reduce_range`): full range overflows the 16-bit sums of AVX2 processors without VNNI.
+
+    Raises:
+        AdapterError: the adapters are missing, damaged or belong to another base.
+        SentimentModelError: their manifest is.
+    """
+    manifest = SentimentManifest.read(adapter)
+    network = merged(load_adapter(base, adapter)).eval()
+    if quantise:
+        table = network.body.get_input_embeddings()
+        network.body.set_input_embeddings(RowQuantised(table.weight.data))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".part-") as name:
+        folder = Path(name) / "model"
+        folder.mkdir()
+        plain = Path(name) / "plain.onnx"
+        _trace(_Graph(network), plain)
+        if quantise:
+            heads = [
+                node.name
+                for node in onnx.load(str(plain)).graph.node
+                if node.op_type in ("MatMul", "Gemm") and "body" not in node.name + " ".join(node.input)
+            ]
+            quantise_quietly(
+                plain,
+                folder / GRAPH,
+                op_types_to_quantize=["MatMul", "Gemm"],
+                per_channel=True,
+                reduce_range=True,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=heads,
+            )
+        else:
+            shutil.move(str(plain), folder / GRAPH)
+        shutil.copyfile(base / TOKENIZER, folder / TOKENIZER)
+        shutil.copyfile(adapter / NGRAMS, folder / NGRAMS)
+        replace(
+            manifest, files={item: _sum(folder / item) for item in (GRAPH, TOKENIZER, NGRAMS)}
+        ).write(folder)
+        shutil.rmtree(out, ignore_errors=True)
+        folder.rename(out)
+    return out
+
+
+def ensure_model(data_dir: Path, base: Path, shipped: Path = ADAPTER_DIR) -> tuple[Path, bool]:
+    """Return the model directory of the adapters in use, exported on first use, and whether that was now."""
+    out = model_dir(data_dir, shipped)
+    if (out / "manifest.json").is_file():
+        return out, False
+    return export_model(find_adapter(data_dir, shipped), base, out), True
+
+
+class _Graph(nn.Module):
+    """The network with the mask that ONNX wants."""
+
+    def __init__(self, network: SentimentNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.token_types = int(getattr(network.body.config, "type_vocab_size", 0) or 0) > 1
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        extra = {"token_type_ids": torch.zeros_like(input_ids)} if self.token_types else {}
+        # A ready 4-D mask skips the library's own mask code, which the tracer would freeze to one length.
+        bias = (1.0 - attention_mask[:, None, None, :].float()) * -1e4
+        hidden = self.network.body(input_ids=input_ids, attention_mask=bias, **extra).last_hidden_state
+        if self.network.pooling == "cls":
+            vector = hidden[:, 0]
+        else:
+            weight = attention_mask[..., None].float()
+            vector = (hidden * weight).sum(1) / weight.sum(1).clamp_min(1e-6)
+        return self.network.heads(vector)
+
+
+def _trace(graph: nn.Module, path: Path) -> None:
+    ids = torch.tensor([[2, 5, 6, 3], [2, 7, 3, 0]])
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
+    names = ["sentiment", "emotion", "action"]
+    axes: dict[str, Any] = {name: {0: "batch", 1: "tokens"} for name in ("input_ids", "attention_mask")}
+    axes |= {name: {0: "batch"} for name in names}
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph,
+            (ids, mask),
+            str(path),
+            input_names=["input_ids", "attention_mask"],
+            output_names=names,
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
+
+
+def _sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
