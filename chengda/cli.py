@@ -16,6 +16,7 @@ from chengda import (
     model,
     nlu,
     notices,
+    opinion,
     requests,
     run,
     traffic,
@@ -42,6 +43,7 @@ app.add_typer(energy.app, name="energy")
 app.add_typer(requests.app, name="requests")
 app.add_typer(handover.app, name="handover")
 app.add_typer(notices.app, name="notices")
+app.add_typer(opinion.app, name="opinion")
 app.add_typer(user.app, name="user")
 
 

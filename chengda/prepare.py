@@ -14,7 +14,7 @@ from city.settings import Settings
 
 
 def prepare(settings: Settings) -> None:
-    """Train the NLU model and the dialogue when they are missing or their data changed.
+    """Train or export the models and the dialogue when they are missing or their data changed.
 
     A child process each keeps torch and the trainers out of the server's memory; Ctrl-C stops either without
     leaving anything half-written.
@@ -26,11 +26,38 @@ def prepare(settings: Settings) -> None:
             "[bold]…[/] 训练语言理解模型（首次约几分钟）· training the language model (a few minutes, once)"
         )
         _child("train", "nlu")
+    if settings.opinion is not None:
+        _prepare_opinion(settings)
     if dialogue_model(dialogue_models_dir(settings)).exists():
         console.print("[green]✓[/] 对话模型已是最新 · dialogue is up to date")
     else:
         console.print("[bold]…[/] 训练对话模型 · training the dialogue")
         _child("train", "dialogue")
+
+
+def _prepare_opinion(settings: Settings) -> None:
+    """Export the sentiment model once, and read the demo's posts in when city.yml asks for them."""
+    from actions.opinion.demo.stream import DemoSource
+    from actions.opinion.settings import OpinionSection
+    from actions.opinion.setup import load_service
+    from city.settings import module_section
+    from nlp.sentiment import MANIFEST, model_dir
+
+    section = module_section(settings, "opinion", OpinionSection)
+    assert section is not None
+    if (model_dir(settings.data, settings.path(section.adapter)) / MANIFEST).is_file():
+        console.print("[green]✓[/] 情感模型已是最新 · sentiment model is up to date")
+    else:
+        console.print("[bold]…[/] 导出情感模型 · exporting the sentiment model")
+        _child("train", "sentiment")
+    if not section.demo:
+        return
+    service = load_service(settings)
+    known = bool(service.store.cursor(DemoSource.name).get("done"))
+    service.close()
+    if not known:
+        console.print("[bold]…[/] 读入演示舆情 · reading the demo's posts in")
+        _child("opinion", "ingest", "--demo")
 
 
 def _child(*arguments: str) -> None:

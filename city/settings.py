@@ -162,6 +162,7 @@ class Settings(_Section):
     transit: TransitSection | None = None
     traffic: dict[str, Any] | None = None
     energy: dict[str, Any] | None = None
+    opinion: dict[str, Any] | None = None
     channels: dict[str, Any] | None = None
     requests: dict[str, Any] | None = None
     console: dict[str, Any] | None = None

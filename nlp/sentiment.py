@@ -160,7 +160,10 @@ class SentimentModel:
         polarity = np.zeros((total, len(SENTIMENTS)), np.float32)
         emotion = np.zeros((total, len(EMOTIONS)), np.float32)
         action = np.zeros(total, np.float32)
-        ids = [head_and_tail(e.ids, self.manifest.max_tokens) for e in self._tokenizer.encode_batch(list(cleaned))]
+        ids = [
+            head_and_tail(e.ids, self.manifest.max_tokens)
+            for e in self._tokenizer.encode_batch(list(cleaned))
+        ]
         # Texts of like length share a batch, so that little of it is padding.
         order = sorted(range(total), key=lambda row: len(ids[row]))
         for start in range(0, total, _BATCH):

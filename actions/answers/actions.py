@@ -12,6 +12,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answers import get_service
 from actions.energy.actions import ActionEnergyFollowUp
+from actions.opinion import actions as opinion
 from actions.requests import turns as requests
 from actions.sdk import language_of, say
 from actions.traffic import actions as traffic
@@ -82,6 +83,10 @@ class ActionFollowUp(Action):
             events = await traffic.continued(dispatcher, tracker)
             if events is not None:
                 return events
+        if topic == "opinion":
+            events = await opinion.continued(dispatcher, tracker)
+            if events is not None:
+                return events
         if topic == "requests":
             events = await requests.continued(dispatcher, tracker)
             if events is not None:
@@ -96,6 +101,8 @@ async def _continued(dispatcher: CollectingDispatcher, tracker: Tracker) -> list
         return await traffic.continued(dispatcher, tracker, only_short=True)
     if topic == "transit" and transit.is_awaited(tracker):
         return transit.answer("follow_up", dispatcher, tracker)
+    if topic == "opinion":
+        return await opinion.continued(dispatcher, tracker)
     if topic == "requests":
         return await requests.continued(dispatcher, tracker, only_clear=True)
     return None

@@ -52,7 +52,9 @@ class AlarmBook:
         if before is not None:
             self._grow(session, before, finding, at, now)
             return None
-        category = self.lexicon.categories.get(topic.category if topic else OTHER, self.lexicon.categories[OTHER])
+        category = self.lexicon.categories.get(
+            topic.category if topic else OTHER, self.lexicon.categories[OTHER]
+        )
         names = label or {"zh": finding.scope, "en": finding.scope}
         values = {
             "rule": finding.rule, "scope": finding.scope, "topic_id": finding.topic_id, "level": finding.level,
@@ -87,7 +89,9 @@ class AlarmBook:
             same_matter = topic.category == other.category and topic.category != OTHER
             here = {topic.place, topic.district} - {""}
             there = {other.place, other.district} - {""}
-            if likeness >= _LIKE_COSINE or (same_matter and (here & there or (likeness >= 0.5 and not (here and there)))):
+            if likeness >= _LIKE_COSINE or (
+                same_matter and (here & there or (likeness >= 0.5 and not (here and there)))
+            ):
                 return dict(row)
         return None
 
@@ -145,7 +149,7 @@ class AlarmBook:
 
     @staticmethod
     def _samples(session: Session, ids: Sequence[int]) -> list[str]:
-        rows = {i: t for i, t in session.execute(select(posts.c.id, posts.c.text).where(posts.c.id.in_(ids)))}
+        rows = dict(session.execute(select(posts.c.id, posts.c.text).where(posts.c.id.in_(ids))).all())
         return [rows[i] for i in ids if i in rows]
 
 

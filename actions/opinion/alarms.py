@@ -61,7 +61,9 @@ class Rules:
         worst = [e for e in recent.within(scope, now, 2 * HOUR) if e.severity >= 3 and e.concern]
         authors = _authors(worst)
         urgent = [e for e in worst if e.severity == 4]
-        enough = authors >= self.section.severe_authors or _authors(urgent) >= max(2, self.section.severe_authors - 1)
+        enough = authors >= self.section.severe_authors or _authors(urgent) >= max(
+            2, self.section.severe_authors - 1
+        )
         if not enough or flood_reasons(worst):
             return None
         reasons = {"posts": len(worst), "authors": authors, "urgent": len(urgent), "hours": 2}
@@ -86,7 +88,9 @@ class Rules:
             return None
         reasons = {"posts": count, "authors": authors, "usual": round(mean, 2), "z": round(z, 1), "hours": 1}
         if flood:
-            return Finding("flood", scope, _topic(concerns), 1, float(count), {**reasons, **flood}, _evidence(concerns))
+            return Finding(
+                "flood", scope, _topic(concerns), 1, float(count), {**reasons, **flood}, _evidence(concerns)
+            )
         if len(concerns) < self.section.min_posts or authors < self.section.min_authors:
             return None
         top = sorted((e.severity for e in concerns), reverse=True)[: max(3, len(concerns) // 4)]
@@ -111,7 +115,9 @@ class Rules:
             "posts": len(window), "negative": len(negative), "share": round(len(negative) / len(window), 3),
             "lower": round(low, 3), "usual": round(bad / total, 3), "usual_upper": round(usual, 3), "hours": 6,
         }  # fmt: skip
-        return Finding("share", scope, _topic(negative), 2, float(len(negative)), reasons, _evidence(negative))
+        return Finding(
+            "share", scope, _topic(negative), 2, float(len(negative)), reasons, _evidence(negative)
+        )
 
 
 def _authors(entries: Sequence[Entry]) -> int:

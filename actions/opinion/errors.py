@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from actions.errors import NotConfiguredError
+
 
 class OpinionError(Exception):
     """Base of every error of this module; `str(error)` is the English message."""
@@ -15,7 +17,7 @@ class OpinionError(Exception):
         return self.zh if language == "zh" else self.en
 
 
-class OpinionNotConfigured(OpinionError):
+class OpinionNotConfigured(OpinionError, NotConfiguredError):
     """No service was configured for this process."""
 
     def __init__(self) -> None:

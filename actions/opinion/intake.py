@@ -116,7 +116,7 @@ class Door:
         at = read_time(raw.at, now)
         if at > now + _FUTURE:
             at, notes = now, [*notes, "future"]
-        masked = mask(_USER.sub("@…", text))
+        masked = _USER.sub("@…", mask(text))
         external = str(raw.external_id or "")[:300]
         fingerprint = content_fingerprint(masked)
         identity = external or f"{fingerprint}|{at.isoformat()}|{raw.author}"
@@ -142,7 +142,9 @@ class Door:
         """Return 16 hexadecimal digits that stand for an author of a source; "" for nobody."""
         if not author:
             return ""
-        return hmac.new(self._key, f"{source}\0{author}".encode("utf-8", "replace"), "sha256").hexdigest()[:16]
+        return hmac.new(self._key, f"{source}\0{author}".encode("utf-8", "replace"), "sha256").hexdigest()[
+            :16
+        ]
 
 
 def plain(text: str) -> str:
@@ -207,7 +209,9 @@ def read_time(value: Any, now: datetime) -> datetime:
         found = found.astimezone(timezone.utc)
     except (ValueError, TypeError, OverflowError, OSError, IndexError):
         raise PostError(
-            "bad_time", f"时间“{str(value)[:40]}”无法识别", f"the time {str(value)[:40]!r} cannot be read; use ISO 8601"
+            "bad_time",
+            f"时间“{str(value)[:40]}”无法识别",
+            f"the time {str(value)[:40]!r} cannot be read; use ISO 8601",
         ) from None
     if found < _OLDEST:
         raise PostError("bad_time", "时间早于 2000 年", "the time lies before the year 2000")

@@ -46,7 +46,12 @@ class Judge:
     """Reads batches of texts; use from one thread at a time."""
 
     def __init__(
-        self, feeler: Feeler, encoder: VectorMaker, lexicon: Lexicon, gazetteer: Gazetteer | None, cutter: WordCutter
+        self,
+        feeler: Feeler,
+        encoder: VectorMaker,
+        lexicon: Lexicon,
+        gazetteer: Gazetteer | None,
+        cutter: WordCutter,
     ) -> None:
         self.feeler, self._encoder, self.lexicon, self.gazetteer = feeler, encoder, lexicon, gazetteer
         self._cutter = cutter

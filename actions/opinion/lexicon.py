@@ -38,7 +38,9 @@ class Words:
     @classmethod
     def of(cls, words: Mapping[str, Sequence[str]]) -> Words:
         """Build the pattern, longest words first."""
-        every = sorted({str(word).lower() for part in words.values() for word in part}, key=lambda w: (-len(w), w))
+        every = sorted(
+            {str(word).lower() for part in words.values() for word in part}, key=lambda w: (-len(w), w)
+        )
         parts = [rf"\b{re.escape(word)}\b" if word.isascii() else re.escape(word) for word in every]
         return cls(re.compile("|".join(parts) or "(?!)"))
 
@@ -91,7 +93,10 @@ class Lexicon:
         for name, words in self._category_words:
             found = words.find(low)
             if found:
-                mine = (sum(len(m.group()) if not m.group().isascii() else 3 for m in found), -found[0].start())
+                mine = (
+                    sum(len(m.group()) if not m.group().isascii() else 3 for m in found),
+                    -found[0].start(),
+                )
                 if mine > rank:
                     best, rank = name, mine
         return best

@@ -1,5 +1,8 @@
 """What a notification says, and to whom it goes."""
 
+# Texts for people run longer than code.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +71,5 @@ def alarm_message(
     lines = [f"{rule}: {reason_text(str(alarm['rule']), alarm['reasons'], language)}"]
     lines += [f"- {sample[:_SAMPLE_CHARS]}" for sample in samples]
     lines.append(f"建议负责：{owner}" if zh else f"suggested owner: {owner}")
-    lines.append(
-        "自动提示，请人工核实后决定。" if zh else "Found automatically; a person decides."
-    )
+    lines.append("自动提示，请人工核实后决定。" if zh else "Found automatically; a person decides.")
     return title, "\n".join(lines)

@@ -78,7 +78,8 @@ class Notifier:
             target = self._targets.get(str(row["target"]))
             if target is None:
                 raise TargetError(
-                    f"city.yml 已无通知对象 {row['target']}", f"city.yml names no target {row['target']} any more"
+                    f"city.yml 已无通知对象 {row['target']}",
+                    f"city.yml names no target {row['target']} any more",
                 )
             taken = self._send(url_of(target), str(row["title"]), str(row["body"]))
             error = "" if taken else "the target did not take it"

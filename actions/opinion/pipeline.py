@@ -113,7 +113,12 @@ class Pipeline:
                 report.rejected[error.reason] = report.rejected.get(error.reason, 0) + 1
                 sample = mask(str(raw.text)[:200]) if isinstance(raw.text, str) else ""
                 refused.append(
-                    {"at": bare(now), "source": str(raw.source)[:40], "reason": error.reason, "sample": sample}
+                    {
+                        "at": bare(now),
+                        "source": str(raw.source)[:40],
+                        "reason": error.reason,
+                        "sample": sample,
+                    }
                 )
         return admitted, refused
 
@@ -229,7 +234,15 @@ class Pipeline:
             "fingerprint": post.fingerprint, "notes": list(post.notes), "model": self._judge.version,
         }  # fmt: skip
         entry = Entry(
-            0, post.at, topic.id, post.author, feeling.sentiment == "negative", concern, severity.level, post.text, folded
+            0,
+            post.at,
+            topic.id,
+            post.author,
+            feeling.sentiment == "negative",
+            concern,
+            severity.level,
+            post.text,
+            folded,
         )
         return row, entry
 
@@ -254,7 +267,8 @@ class Pipeline:
             original = target if isinstance(target, int) else by_key[target]
             rows += [(post, original) for post in folded]
         return [
-            {"key": post.key, "post_id": id_, "at": bare(post.at), "author": post.author} for post, id_ in rows
+            {"key": post.key, "post_id": id_, "at": bare(post.at), "author": post.author}
+            for post, id_ in rows
         ]
 
     def _check(

@@ -43,7 +43,9 @@ class Queries:
             districts=tuple(self._groups(posts.c.district, start, end, *only)),
             categories=tuple(self._groups(posts.c.category, start, end, *only)),
             topics=tuple(self.topics(start, end, district=district)),
-            alarms=tuple(self.alarms(states=("open", "acknowledged", "handed_over"), since=start - timedelta(days=7))),
+            alarms=tuple(
+                self.alarms(states=("open", "acknowledged", "handed_over"), since=start - timedelta(days=7))
+            ),
             emotions=self.emotions(start, end, district),
         )
 
@@ -79,18 +81,24 @@ class Queries:
             )
             return {str(row[0]): int(row[1]) for row in rows}
 
-    def topics(self, start: datetime, end: datetime, *, district: str = "", most: int = 20) -> list[TopicView]:
+    def topics(
+        self, start: datetime, end: datetime, *, district: str = "", most: int = 20
+    ) -> list[TopicView]:
         """Return the topics of a period, most negative posts and severity first, with the period before beside."""
         only = [posts.c.district == district] if district else []
         span = end - start
         with reading(self._engine) as session:
             rows = session.execute(
                 select(posts.c.topic_id, *_COUNTS, func.max(posts.c.severity))
-                .where(posts.c.at >= bare(start), posts.c.at < bare(end), posts.c.topic_id.is_not(None), *only)
+                .where(
+                    posts.c.at >= bare(start), posts.c.at < bare(end), posts.c.topic_id.is_not(None), *only
+                )
                 .group_by(posts.c.topic_id)
                 .having(func.count() >= self._shown_from)
             ).all()
-            order = sorted(rows, key=lambda r: (-int(r[2] or 0) - int(r[5] or 0), -int(r[1]), int(r[0])))[:most]
+            order = sorted(rows, key=lambda r: (-int(r[2] or 0) - int(r[5] or 0), -int(r[1]), int(r[0])))[
+                :most
+            ]
             ids = [int(row[0]) for row in order]
             known = {
                 int(row["id"]): dict(row)
@@ -107,7 +115,9 @@ class Queries:
                 )
             }
         return [
-            self._topic(known[int(r[0])], int(r[1]), int(r[2] or 0), int(r[6] or 0), end, earlier.get(int(r[0]), 0))
+            self._topic(
+                known[int(r[0])], int(r[1]), int(r[2] or 0), int(r[6] or 0), end, earlier.get(int(r[0]), 0)
+            )
             for r in order
             if int(r[0]) in known
         ]
@@ -117,13 +127,19 @@ class Queries:
         with reading(self._engine) as session:
             row = session.execute(select(topics).where(topics.c.id == number)).mappings().first()
             if row is not None and row["merged_into"]:
-                row = session.execute(select(topics).where(topics.c.id == row["merged_into"])).mappings().first()
+                row = (
+                    session.execute(select(topics).where(topics.c.id == row["merged_into"]))
+                    .mappings()
+                    .first()
+                )
             if row is None:
                 raise UnknownAlarmError("topic", number)
             counts = session.execute(
                 select(*_COUNTS, func.max(posts.c.severity)).where(posts.c.topic_id == row["id"])
             ).one()
-        return self._topic(dict(row), int(counts[0] or 0), int(counts[1] or 0), int(counts[5] or 0), aware(row["last_at"]), 0)
+        return self._topic(
+            dict(row), int(counts[0] or 0), int(counts[1] or 0), int(counts[5] or 0), aware(row["last_at"]), 0
+        )
 
     def _topic(
         self, row: Mapping[str, Any], count: int, negative: int, severity: int, end: datetime, before: int
@@ -170,7 +186,11 @@ class Queries:
             wanted.append(posts.c.at >= bare(start))
         if end is not None:
             wanted.append(posts.c.at < bare(end))
-        for column, value in ((posts.c.district, district), (posts.c.category, category), (posts.c.sentiment, sentiment)):
+        for column, value in (
+            (posts.c.district, district),
+            (posts.c.category, category),
+            (posts.c.sentiment, sentiment),
+        ):
             if value:
                 wanted.append(column == value)
         with reading(self._engine) as session:
@@ -199,7 +219,10 @@ class Queries:
             wanted.append(alarms.c.updated_at >= bare(since))
         with reading(self._engine) as session:
             rows = session.execute(
-                select(alarms).where(*wanted).order_by(alarms.c.opened_at.desc(), alarms.c.id.desc()).limit(most)
+                select(alarms)
+                .where(*wanted)
+                .order_by(alarms.c.opened_at.desc(), alarms.c.id.desc())
+                .limit(most)
             ).mappings()
             return [_alarm(row) for row in rows]
 
@@ -261,7 +284,8 @@ class Queries:
             return {
                 "cursors": places,
                 "rejects": [
-                    {"source": r[0], "reason": r[1], "count": int(r[2]), "last_at": aware(r[3])} for r in refused
+                    {"source": r[0], "reason": r[1], "count": int(r[2]), "last_at": aware(r[3])}
+                    for r in refused
                 ],
             }
 
@@ -284,7 +308,19 @@ def _post(row: Mapping[str, Any]) -> PostView:
 
 
 def _alarm(row: Mapping[str, Any]) -> AlarmView:
-    names = ("id", "rule", "scope", "topic_id", "level", "state", "escalations", "reasons", "model", "note", "chart")
+    names = (
+        "id",
+        "rule",
+        "scope",
+        "topic_id",
+        "level",
+        "state",
+        "escalations",
+        "reasons",
+        "model",
+        "note",
+        "chart",
+    )
     return AlarmView(
         opened_at=aware(row["opened_at"]),
         updated_at=aware(row["updated_at"]),

@@ -1,5 +1,8 @@
 """The daily and weekly digest, as text, Markdown or plain data; queued once a day and week for who wants it."""
 
+# Texts for people run longer than code.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -113,12 +116,20 @@ def digest(service: OpinionService, overview: Overview, language: str) -> str:
         ),
         (
             "类别" if zh else "Categories",
-            [group_line(category_name(service, k, language), t, language) for k, t in overview.categories[:8]],
+            [
+                group_line(category_name(service, k, language), t, language)
+                for k, t in overview.categories[:8]
+            ],
         ),
     )
     for title, rows in sections:
         lines += ["", f"## {title}", "", *([f"- {row}" for row in rows] or ["- 无" if zh else "- none"])]
-    lines += ["", "由模型自动汇总，可能有误；每个数字都可追溯到帖子。" if zh else "Summed up by a model, which errs; every number can be traced to posts."]
+    lines += [
+        "",
+        "由模型自动汇总，可能有误；每个数字都可追溯到帖子。"
+        if zh
+        else "Summed up by a model, which errs; every number can be traced to posts.",
+    ]
     return "\n".join(lines)
 
 
@@ -158,7 +169,11 @@ def queue_digests(service: OpinionService) -> int:
                 continue
             days = 7 if kind == "weekly" else 1
             overview = service.queries.overview(midnight - timedelta(days=days), midnight)
-            title = ("舆情周报" if days == 7 else "舆情日报") if target.language == "zh" else f"{kind} opinion digest"
+            title = (
+                ("舆情周报" if days == 7 else "舆情日报")
+                if target.language == "zh"
+                else f"{kind} opinion digest"
+            )
             body = digest(service, overview, target.language)
             with writing(service.engine) as session:
                 key = f"digest-{kind}-{midnight:%Y-%m-%d}-{target.name}"

@@ -201,7 +201,12 @@ class OpinionService:
                 raise UnknownAlarmError("alarm", number)
             session.execute(
                 insert(deeds).values(
-                    at=bare(self.now()), by=by[:80], deed=state, alarm_id=number, topic_id=None, note=(owner + " " + note).strip()[:2000]
+                    at=bare(self.now()),
+                    by=by[:80],
+                    deed=state,
+                    alarm_id=number,
+                    topic_id=None,
+                    note=(owner + " " + note).strip()[:2000],
                 )
             )
         return self.queries.alarm(number)
@@ -219,13 +224,20 @@ class OpinionService:
     def _mute(self, topic_id: int, by: str, until: datetime | None, deed: str) -> None:
         with writing(self.engine) as session:
             changed = session.execute(
-                update(topics).where(topics.c.id == topic_id).values(muted_until=bare(until) if until else None)
+                update(topics)
+                .where(topics.c.id == topic_id)
+                .values(muted_until=bare(until) if until else None)
             )
             if not changed.rowcount:
                 raise UnknownAlarmError("topic", topic_id)
             session.execute(
                 insert(deeds).values(
-                    at=bare(self.now()), by=by[:80], deed=deed, alarm_id=None, topic_id=topic_id, note=until.isoformat() if until else ""
+                    at=bare(self.now()),
+                    by=by[:80],
+                    deed=deed,
+                    alarm_id=None,
+                    topic_id=topic_id,
+                    note=until.isoformat() if until else "",
                 )
             )
 

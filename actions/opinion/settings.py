@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +41,9 @@ class SourceSection(_Section):
     @validator("url")
     def _http(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
-            raise ValueError(f"{value!r} is no HTTP address; a broker's URL belongs in the environment (secret_env)")
+            raise ValueError(
+                f"{value!r} is no HTTP address; a broker's URL belongs in the environment (secret_env)"
+            )
         return value
 
 
@@ -63,7 +66,7 @@ class SeveritySection(_Section):
         "feeling": 0.30, "action": 0.16, "safety": 0.62, "urgency": 0.14,
         "vulnerable": 0.12, "reach": 0.14, "growth": 0.14, "repetition": 0.08,
     }  # fmt: skip
-    cuts: list[float] = [0.16, 0.40, 0.62, 0.98]
+    cuts: list[float] = [0.16, 0.36, 0.62, 0.98]
 
     @validator("weights")
     def _known(cls, value: dict[str, float]) -> dict[str, float]:
@@ -72,11 +75,11 @@ class SeveritySection(_Section):
             raise ValueError(f"has unknown factors {', '.join(unknown)}; known: {', '.join(FACTORS)}")
         if any(weight < 0 for weight in value.values()):
             raise ValueError("has a weight below zero; give 0 to switch a factor off")
-        return {**{name: 0.0 for name in FACTORS}, **value}
+        return {**dict.fromkeys(FACTORS, 0.0), **value}
 
     @validator("cuts")
     def _rising(cls, value: list[float]) -> list[float]:
-        if len(value) != 4 or any(b <= a for a, b in zip(value, value[1:], strict=False)):
+        if len(value) != 4 or any(b <= a for a, b in itertools.pairwise(value)):
             raise ValueError("needs four rising scores, for the levels 1 to 4")
         return value
 

@@ -17,7 +17,9 @@ def wilson(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
     divisor = 1 + z * z / total
     centre = share + z * z / (2 * total)
     spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return max(0.0, (centre - spread) / divisor), min(1.0, (centre + spread) / divisor)
+    low = 0.0 if hits <= 0 else max(0.0, (centre - spread) / divisor)
+    high = 1.0 if hits >= total else min(1.0, (centre + spread) / divisor)
+    return low, high
 
 
 def seasonal(

@@ -71,7 +71,12 @@ class OpinionStore:
         found: dict[str, int] = {}
         for start in range(0, len(keys), _AT_ONCE):
             part = keys[start : start + _AT_ONCE]
-            found.update({k: int(i) for k, i in session.execute(select(posts.c.key, posts.c.id).where(posts.c.key.in_(part)))})
+            found.update(
+                {
+                    k: int(i)
+                    for k, i in session.execute(select(posts.c.key, posts.c.id).where(posts.c.key.in_(part)))
+                }
+            )
         return [found[key] for key in keys]
 
     def add_seen(self, session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -198,7 +203,9 @@ class OpinionStore:
         """Write how far a source was read."""
         statement = self._upsert(cursors).values(source=source, position=dict(position))
         session.execute(
-            statement.on_conflict_do_update(index_elements=[cursors.c.source], set_={"position": dict(position)})
+            statement.on_conflict_do_update(
+                index_elements=[cursors.c.source], set_={"position": dict(position)}
+            )
         )
 
     def add_rejects(self, session: Session, rows: Sequence[dict[str, Any]]) -> None:

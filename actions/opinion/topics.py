@@ -114,7 +114,9 @@ class TopicBook:
         self._rows.pop()
         del self.topics[number]
 
-    def place(self, vector: FloatArray, at: datetime, where: Placed, words: Sequence[str], language: str) -> Topic:
+    def place(
+        self, vector: FloatArray, at: datetime, where: Placed, words: Sequence[str], language: str
+    ) -> Topic:
         """Put a post into its topic, a new one when none is near enough, and return the topic."""
         topic = self._nearest(vector, where)
         if topic is None:
@@ -182,7 +184,10 @@ class TopicBook:
         older.centre = (centre / max(float(np.linalg.norm(centre)), 1e-9)).astype(np.float32)
         self._matrix[self._rows.index(older.id)] = older.centre
         older.size, older.changed = total, True
-        older.first_at, older.last_at = min(older.first_at, younger.first_at), max(older.last_at, younger.last_at)
+        older.first_at, older.last_at = (
+            min(older.first_at, younger.first_at),
+            max(older.last_at, younger.last_at),
+        )
         for mine, other in (
             (older.categories, younger.categories), (older.places, younger.places), (older.districts, younger.districts),
             *((older.terms.setdefault(k, {}), v) for k, v in younger.terms.items()),
@@ -214,12 +219,13 @@ class TopicBook:
         names = _place_names(topic.place or topic.district, gazetteer)
         found = {}
         for language in ("zh", "en"):
-            words = [w for w in self.words_of(topic, language)[:8] if w not in names[language].lower()]
+            category = lexicon.categories.get(topic.category, lexicon.categories[OTHER]).name[language]
+            taken = f"{names[language]} {category if topic.category != OTHER else ''}".lower()
+            words = [word for word in self.words_of(topic, language)[:8] if word not in taken]
             kept: list[str] = []
             for word in words:
                 if not any(word in other or other in word for other in kept):
                     kept.append(word)
-            category = lexicon.categories.get(topic.category, lexicon.categories[OTHER]).name[language]
             parts = [] if topic.category == OTHER and kept else [category]
             if names[language]:
                 parts.append(names[language])
@@ -229,7 +235,9 @@ class TopicBook:
 
 
 def _place_names(id_: str, gazetteer: Gazetteer | None) -> dict[str, str]:
-    entry = next((e for e in gazetteer.entries if e.id == id_), None) if gazetteer is not None and id_ else None
+    entry = (
+        next((e for e in gazetteer.entries if e.id == id_), None) if gazetteer is not None and id_ else None
+    )
     return {"zh": entry.zh or entry.en, "en": entry.en or entry.zh} if entry else {"zh": "", "en": ""}
 
 

@@ -23,7 +23,9 @@ Tell = Callable[[str, IngestReport], None]
 _TICK_S, _ASSISTANT_S, _MOST_REST_S, _PRUNE_S = 5.0, 5.0, 900.0, 6 * 3600.0
 
 
-def pull(service: OpinionService, pipeline: Pipeline, source: PullSource, lock: threading.Lock | None = None) -> IngestReport:
+def pull(
+    service: OpinionService, pipeline: Pipeline, source: PullSource, lock: threading.Lock | None = None
+) -> IngestReport:
     """Read what is new in a source, batch by batch, each kept with its position; return what became of it.
 
     Raises:
@@ -31,9 +33,10 @@ def pull(service: OpinionService, pipeline: Pipeline, source: PullSource, lock: 
     """
     total = IngestReport()
     held = lock or threading.Lock()
-    for batch in source.read(service.store.cursor(source.name)):
+    key = source.cursor_name or source.name
+    for batch in source.read(service.store.cursor(key)):
         with held:
-            total.add(pipeline.ingest(batch.posts, cursors={source.name: batch.position}, now=service.now()))
+            total.add(pipeline.ingest(batch.posts, cursors={key: batch.position}, now=service.now()))
             opened, pipeline.opened = pipeline.opened, []
         service.draw(opened)
     return total
@@ -49,7 +52,11 @@ class Watch:
     """
 
     def __init__(
-        self, service: OpinionService, tell: Tell | None = None, host: str = "127.0.0.1", port: int | None = None
+        self,
+        service: OpinionService,
+        tell: Tell | None = None,
+        host: str = "127.0.0.1",
+        port: int | None = None,
     ) -> None:
         self.service, self._tell, self._host, self._port = service, tell, host, port
         self._stopped = False
@@ -63,10 +70,15 @@ class Watch:
         """Watch until stopped; raises what `OpinionService.reader` and wrong source entries raise."""
         service = self.service
         opened = [
-            (item, open_source(item, service.section, service.engine, service.path)) for item in service.section.sources
+            (item, open_source(item, service.section, service.engine, service.path))
+            for item in service.section.sources
         ]
         with service.reader() as pipeline:
-            work = [self._pull(pipeline, InboxSource(ASSISTANT, service.engine, service.section.batch), _ASSISTANT_S)]
+            work = [
+                self._pull(
+                    pipeline, InboxSource(ASSISTANT, service.engine, service.section.batch), _ASSISTANT_S
+                )
+            ]
             for item, source in opened:
                 if isinstance(source, QueueSource):
                     work.append(self._consume(pipeline, source))

@@ -12,6 +12,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answers.actions import answer as answer_from_knowledge
 from actions.general.replies import emergency_reply
+from actions.opinion.actions import note_complaint
 from actions.requests import configured, cues, get_service, ongoing, wording
 from actions.requests.draft import CATEGORY, CONFIRMATION, CONTACT, DETAILS, DUPLICATE, PLACE, SLOTS, Draft
 from actions.requests.errors import RequestsError
@@ -61,6 +62,7 @@ class ActionBeginRequest(Action):
             events = await answer_from_knowledge(dispatcher, tracker, follow_up=False)
             _offer_filing(dispatcher, turn.language)
             return events
+        await note_complaint(tracker)
         service = get_service()
         if await add_detail(dispatcher, turn):
             return [SlotSet("last_topic", "requests")]

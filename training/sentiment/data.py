@@ -28,8 +28,23 @@ _EMOTION_WORDS = {
     "愤怒": "angry", "恐惧": "fear", "高兴": "happy", "悲伤": "sad", "惊讶": "surprise", "平静": "neutral",
 }  # fmt: skip
 # What an emotion says about the polarity; surprise says nothing.
-_POLARITY = {"angry": "negative", "fear": "negative", "sad": "negative", "happy": "positive", "neutral": "neutral"}
-_TRUE = {"1": True, "yes": True, "true": True, "是": True, "0": False, "no": False, "false": False, "否": False}
+_POLARITY = {
+    "angry": "negative",
+    "fear": "negative",
+    "sad": "negative",
+    "happy": "positive",
+    "neutral": "neutral",
+}
+_TRUE = {
+    "1": True,
+    "yes": True,
+    "true": True,
+    "是": True,
+    "0": False,
+    "no": False,
+    "false": False,
+    "否": False,
+}
 _TEXT_COLUMNS, _LABEL_COLUMNS = ("text", "review", "content", "post"), ("label", "sentiment")
 _VAGUE_REASONS = {"", "can't tell", "none"}
 
@@ -89,7 +104,9 @@ def row_label(row: dict[str, Any], source: str) -> Labelled | None:
     """Return one row as a labelled post; `None` without text or a known label."""
     values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
     text = clean(str(next((values[c] for c in _TEXT_COLUMNS if values.get(c)), "")))
-    label = str(next((values[c] for c in _LABEL_COLUMNS if values.get(c) not in (None, "")), "")).strip().lower()
+    label = (
+        str(next((values[c] for c in _LABEL_COLUMNS if values.get(c) not in (None, "")), "")).strip().lower()
+    )
     emotion_word = str(values.get("emotion") or "").strip().lower()
     emotion = _EMOTION_WORDS.get(emotion_word) or ("neutral" if emotion_word == "neutral" else None)
     sentiment = _SENTIMENT_WORDS.get(label)
@@ -126,7 +143,7 @@ def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
         except ValueError as error:
             raise SentimentDataError(f"{path}, line {number}: is no JSON ({error}); mend that line") from None
         if not isinstance(row, dict):
-            raise SentimentDataError(f"{path}, line {number}: is no object; write {{\"text\": …, \"label\": …}}")
+            raise SentimentDataError(f'{path}, line {number}: is no object; write {{"text": …, "label": …}}')
         yield row
 
 

@@ -101,7 +101,7 @@ def fit(
             done = max(step / total, spent)
             if done >= 1.0:
                 break
-            share = rate(done, step, max(20, total // 15))
+            share = rate(done, step, max(20, total // 40))
             for group, full in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = full * share
             with torch.autocast(
@@ -121,7 +121,9 @@ def fit(
                 if progress is not None:
                     progress(done, message)
         average.swap()
-        history.append({"epoch": epoch + 1.0, "loss": float(np.mean(losses or [0.0])), **measure(network, dev)})
+        history.append(
+            {"epoch": epoch + 1.0, "loss": float(np.mean(losses or [0.0])), **measure(network, dev)}
+        )
         log.info("%s", history[-1])
         if epoch + 1 < settings.epochs and done < 1.0:
             average.swap()

@@ -70,7 +70,9 @@ def new_network(base: Path, shape: AdapterShape) -> SentimentNetwork:
     linear = {n.rsplit(".", 1)[-1] for n, m in body.named_modules() if isinstance(m, nn.Linear)}
     targets = [name for name in _LAYERS if name in linear]
     if not targets:
-        raise AdapterError(f"{base}: has no layers named {', '.join(_LAYERS)}; name a BERT folder as the base")
+        raise AdapterError(
+            f"{base}: has no layers named {', '.join(_LAYERS)}; name a BERT folder as the base"
+        )
     config = LoraConfig(
         r=shape.rank,
         lora_alpha=2 * shape.rank,
@@ -121,7 +123,9 @@ def load_adapter(base: Path, folder: Path) -> SentimentNetwork:
     """
     for name in (ADAPTER, SHAPE):
         if not (folder / name).is_file():
-            raise AdapterError(f"{folder / name}: is missing; train the adapters with `chengda train sentiment`")
+            raise AdapterError(
+                f"{folder / name}: is missing; train the adapters with `chengda train sentiment`"
+            )
     try:
         shape = AdapterShape(**json.loads((folder / SHAPE).read_text(encoding="utf-8")))
         state = {name: value.float() for name, value in load_file(folder / ADAPTER).items()}
@@ -153,7 +157,9 @@ def trained(network: SentimentNetwork) -> list[tuple[str, nn.Parameter]]:
 
 
 @torch.inference_mode()
-def outputs(network: SentimentNetwork, rows: list[list[int]], batch: int = 64) -> tuple[Tensor, Tensor, Tensor]:
+def outputs(
+    network: SentimentNetwork, rows: list[list[int]], batch: int = 64
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return the three heads' logits for token ids, in the order given."""
     from nlp.sentiment import padded
 
@@ -170,4 +176,20 @@ def outputs(network: SentimentNetwork, rows: list[list[int]], batch: int = 64) -
             found[row] = (values[0][at].cpu(), values[1][at].cpu(), values[2][at].cpu())
     network.train(was)
     filled = [item for item in found if item is not None]
-    return tuple(torch.stack([item[column] for item in filled]) for column in range(3))  # type: ignore[return-value]
+    polarity, emotion, action = (torch.stack([item[column] for item in filled]) for column in range(3))
+    return polarity, emotion, action
+
+
+@torch.inference_mode()
+def pooled_rows(network: SentimentNetwork, rows: list[list[int]], batch: int = 32) -> Tensor:
+    """Return text vectors of token ids, (n, width), in the order given."""
+    from nlp.sentiment import padded
+
+    was = network.training
+    network.eval()
+    parts = []
+    for start in range(0, len(rows), batch):
+        ids, mask = padded(rows[start : start + batch])
+        parts.append(network.pooled(torch.from_numpy(ids), torch.from_numpy(mask)))
+    network.train(was)
+    return torch.cat(parts)

@@ -39,6 +39,7 @@ from training.sentiment.civic import civic_posts
 from training.sentiment.data import Labelled, balanced, data_hash, split_folds
 from training.sentiment.errors import SentimentDataError
 from training.sentiment.fitting import FitSettings, Progress, encode, fit
+from training.sentiment.heads import start_heads
 from training.sentiment.network import (
     ADAPTER,
     SHAPE,
@@ -106,7 +107,9 @@ def train_adapter(
     shape = shape_of(base)
     network = load_adapter(base, start) if start is not None else new_network(base, shape)
     rows, dev_rows = (encode(part, tokenizer, settings.tokens) for part in (training, dev))
-    history = fit(network, rows, dev_rows, settings, progress)
+    if start is None:
+        start_heads(network, base, rows, [post.text for post in training], settings.tokens)
+    history = fit(network, rows, dev_rows, settings, progress) if settings.epochs else []
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".adapter-") as name:
         folder = Path(name) / out.name
@@ -115,7 +118,12 @@ def train_adapter(
         manifest = _calibrated(network, training, dev, encode(dev, tokenizer, 128).ids, folder, settings)
         manifest = replace(
             manifest,
-            training={**asdict(settings), "posts": len(training), "held_out": len(dev), "data": data_hash(used)},
+            training={
+                **asdict(settings),
+                "posts": len(training),
+                "held_out": len(dev),
+                "data": data_hash(used),
+            },
             metrics={**manifest.metrics, **(history[-1] if history else {})},
             files={item: _sum(folder / item) for item in (ADAPTER, SHAPE, NGRAMS)},
         )
@@ -214,9 +222,9 @@ def export_model(adapter: Path, base: Path, out: Path, quantise: bool = True) ->
             shutil.move(str(plain), folder / GRAPH)
         shutil.copyfile(base / TOKENIZER, folder / TOKENIZER)
         shutil.copyfile(adapter / NGRAMS, folder / NGRAMS)
-        replace(
-            manifest, files={item: _sum(folder / item) for item in (GRAPH, TOKENIZER, NGRAMS)}
-        ).write(folder)
+        replace(manifest, files={item: _sum(folder / item) for item in (GRAPH, TOKENIZER, NGRAMS)}).write(
+            folder
+        )
         shutil.rmtree(out, ignore_errors=True)
         folder.rename(out)
     return out

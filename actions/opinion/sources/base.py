@@ -31,9 +31,10 @@ class Batch:
 
 
 class PullSource(ABC):
-    """A source that is asked now and then."""
+    """A source that is asked now and then; its position is kept under `cursor_name`, by default its name."""
 
     name: str
+    cursor_name: str = ""
 
     @abstractmethod
     def read(self, position: Mapping[str, Any]) -> Iterator[Batch]:

@@ -36,10 +36,14 @@ class FileSource(PullSource):
             key = file.name if self._path.is_file() else str(file.relative_to(self._path))
             head = _head(file)
             known = state.get(key, {})
-            done = int(known.get("records", 0)) if known.get("head") == head[: int(known.get("length", 0))].hex() else 0
-            for posts, done in self._batches(file, done):
+            done = (
+                int(known.get("records", 0))
+                if known.get("head") == head[: int(known.get("length", 0))].hex()
+                else 0
+            )
+            for posts, records in self._batches(file, done):
                 length = min(len(head), _HEAD)
-                state[key] = {"head": head[:length].hex(), "length": length, "records": done}
+                state[key] = {"head": head[:length].hex(), "length": length, "records": records}
                 yield Batch(posts, {k: dict(v) for k, v in state.items()})
 
     def _files(self) -> list[Path]:

@@ -59,12 +59,14 @@ def fetch(
         if error.code == 304:
             return Fetched(304, b"", {}, False)
         raise SourceError(
-            f"{_shown(url)} 返回 HTTP {error.code}", f"{_shown(url)} answered HTTP {error.code}; check address and key"
+            f"{_shown(url)} 返回 HTTP {error.code}",
+            f"{_shown(url)} answered HTTP {error.code}; check address and key",
         ) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise SourceError(
-            f"{_shown(url)} 无法访问（{reason}）", f"{_shown(url)} cannot be reached ({reason}); it is tried again"
+            f"{_shown(url)} 无法访问（{reason}）",
+            f"{_shown(url)} cannot be reached ({reason}); it is tried again",
         ) from None
 
 

@@ -60,8 +60,11 @@ class MastodonSource(PullSource):
             ) from None
 
     def _raw(self, status: Mapping[str, Any]) -> RawPost:
-        account = status.get("account") if isinstance(status.get("account"), Mapping) else {}
-        reach = (number_of(account.get("followers_count")) or 0) + (number_of(status.get("reblogs_count")) or 0)
+        given = status.get("account")
+        account: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+        reach = (number_of(account.get("followers_count")) or 0) + (
+            number_of(status.get("reblogs_count")) or 0
+        )
         return RawPost(
             source=self.name,
             external_id=str(status["id"]),

@@ -47,7 +47,9 @@ class InboxSource(PullSource):
         while True:
             with writing(self._engine) as session:
                 session.execute(
-                    delete(webhook_inbox).where(webhook_inbox.c.source == self.name, webhook_inbox.c.id <= last)
+                    delete(webhook_inbox).where(
+                        webhook_inbox.c.source == self.name, webhook_inbox.c.id <= last
+                    )
                 )
             with reading(self._engine) as session:
                 rows = session.execute(
@@ -76,7 +78,9 @@ def make_app(engine: Engine, secrets: Mapping[str, str]) -> web.Application:
         if name not in secrets:
             return _problem(404, "unknown-source", "city.yml names no such webhook source")
         if not secret:
-            return _problem(503, "no-key", f"the environment variable {secrets[name] or '(secret_env)'} is not set")
+            return _problem(
+                503, "no-key", f"the environment variable {secrets[name] or '(secret_env)'} is not set"
+            )
         body = await request.read()
         if not hmac.compare_digest(sign(secret, body), request.headers.get(SIGNATURE, "")):
             return _problem(401, "bad-signature", f"send {SIGNATURE}: sha256=HMAC of the body")

@@ -1,0 +1,1 @@
+"""Posts of the demo city, all written by us."""
