@@ -38,6 +38,7 @@ def prepare(settings: Settings) -> None:
 def _prepare_opinion(settings: Settings) -> None:
     """Export the sentiment model once, and read the demo's posts in when city.yml asks for them."""
     from actions.opinion.demo.stream import DemoSource
+    from actions.opinion.service import adapter_of
     from actions.opinion.settings import OpinionSection
     from actions.opinion.setup import load_service
     from city.settings import module_section
@@ -45,7 +46,7 @@ def _prepare_opinion(settings: Settings) -> None:
 
     section = module_section(settings, "opinion", OpinionSection)
     assert section is not None
-    if (model_dir(settings.data, settings.path(section.adapter)) / MANIFEST).is_file():
+    if (model_dir(settings.data, adapter_of(section, settings.path)) / MANIFEST).is_file():
         console.print("[green]✓[/] 情感模型已是最新 · sentiment model is up to date")
     else:
         console.print("[bold]…[/] 导出情感模型 · exporting the sentiment model")

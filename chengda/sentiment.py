@@ -11,14 +11,12 @@ from chengda.console_output import console, plain_errors, step
 from city.settings import Settings, SettingsError, load_settings
 
 
-def adapter_of(settings: Settings) -> Path:
-    """Return the shipped adapters' folder, as the settings name it."""
+def _adapter(settings: Settings) -> Path:
+    from actions.opinion.service import adapter_of
     from actions.opinion.settings import OpinionSection
     from city.settings import module_section
-    from nlp.sentiment import ADAPTER_DIR
 
-    section = module_section(settings, "opinion", OpinionSection)
-    return settings.path(section.adapter) if section is not None else ADAPTER_DIR
+    return adapter_of(module_section(settings, "opinion", OpinionSection), settings.path)
 
 
 def train_sentiment(
@@ -48,7 +46,7 @@ def train_sentiment(
 
     with plain_errors(SettingsError, SentimentTrainingError, SentimentModelError, NluTrainingError):
         settings = load_settings()
-        base, shipped = settings.path(settings.models.base), adapter_of(settings)
+        base, shipped = settings.path(settings.models.base), _adapter(settings)
         if data:
             posts = load_posts(data)
             target = out or settings.data / "models" / "sentiment" / "adapter"

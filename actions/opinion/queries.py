@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +28,7 @@ class Queries:
         self._engine, self._lexicon, self._shown_from = engine, lexicon, shown_from
 
     def overview(self, start: datetime, end: datetime, district: str = "") -> Overview:
-        """Return the state of a period `[start, end)` beside the period of the same length before it.
+        """Return the state of a period `[start, end)` beside the same hours as many whole days before.
 
         Args:
             start: aware.
@@ -39,7 +40,7 @@ class Queries:
             start=start,
             end=end,
             now=self.tally(start, end, *only),
-            before=self.tally(start - (end - start), start, *only),
+            before=self.tally(start - _back(start, end), end - _back(start, end), *only),
             districts=tuple(self._groups(posts.c.district, start, end, *only)),
             categories=tuple(self._groups(posts.c.category, start, end, *only)),
             topics=tuple(self.topics(start, end, district=district)),
@@ -86,7 +87,7 @@ class Queries:
     ) -> list[TopicView]:
         """Return the topics of a period, most negative posts and severity first, with the period before beside."""
         only = [posts.c.district == district] if district else []
-        span = end - start
+        back = _back(start, end)
         with reading(self._engine) as session:
             rows = session.execute(
                 select(posts.c.topic_id, *_COUNTS, func.max(posts.c.severity))
@@ -109,7 +110,9 @@ class Queries:
                 for row in session.execute(
                     select(posts.c.topic_id, func.count())
                     .where(
-                        posts.c.at >= bare(start - span), posts.c.at < bare(start), posts.c.topic_id.in_(ids)
+                        posts.c.at >= bare(start - back),
+                        posts.c.at < bare(end - back),
+                        posts.c.topic_id.in_(ids),
                     )
                     .group_by(posts.c.topic_id)
                 )
@@ -288,6 +291,11 @@ class Queries:
                     for r in refused
                 ],
             }
+
+
+def _back(start: datetime, end: datetime) -> timedelta:
+    """Return how far back the period to compare with lies: whole days, so that night stands beside night."""
+    return timedelta(days=max(1, math.ceil((end - start) / timedelta(days=1))))
 
 
 _COUNTS = (

@@ -32,10 +32,15 @@ from actions.opinion.words import WordCutter
 from city.db import make_engine, writing
 from nlp.encoder import Encoder
 from nlp.entities.gazetteer import Gazetteer
-from nlp.sentiment import SentimentModel, model_dir
+from nlp.sentiment import ADAPTER_DIR, SentimentModel, model_dir
 
 STATES = ("open", "acknowledged", "handed_over", "closed")
 MakeJudge = Callable[[], Judge]
+
+
+def adapter_of(section: OpinionSection | None, path: Callable[[Path], Path]) -> Path:
+    """Return the folder of the sentiment adapters that the settings mean."""
+    return path(section.adapter) if section is not None and section.adapter is not None else ADAPTER_DIR
 
 
 class OpinionService:
@@ -128,7 +133,7 @@ class OpinionService:
 
     def _models(self) -> Judge:
         feeler = SentimentModel.load(
-            model_dir(self.data_dir, self.path(self.section.adapter)), threads=self._threads
+            model_dir(self.data_dir, adapter_of(self.section, self.path)), threads=self._threads
         )
         encoder = Encoder.load(self._base, threads=self._threads, max_tokens=64)
         cutter = WordCutter(self.gazetteer, self.data_dir / "opinion")

@@ -109,13 +109,16 @@ class TopicSection(_Section):
 
 
 class OpinionSection(_Section):
-    """Sources, limits and targets of the opinion module; relative paths start from city.yml's folder."""
+    """Sources, limits and targets of the opinion module; relative paths start from city.yml's folder.
+
+    `adapter` is a folder of sentiment adapters instead of the shipped ones.
+    """
 
     sources: list[SourceSection] = []
     targets: list[TargetSection] = []
     demo: bool = False
     gazetteer: Path = Path("bot/data/gazetteer/city.csv")
-    adapter: Path = Path("nlp/adapters/sentiment")
+    adapter: Path | None = None
     database_url: str = ""
     keep_days: int = Field(180, ge=1, le=3650)
     batch: int = Field(64, ge=1, le=1024)

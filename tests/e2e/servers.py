@@ -51,10 +51,11 @@ def settings_for(folder: Path) -> Path:
     data = folder / "var"
     (data / "models").mkdir(parents=True)
     shared = trained_models()
-    for kind in ("nlu", "dialogue"):
+    for kind in ("nlu", "dialogue", "sentiment"):
         shutil.copytree(shared / kind, data / "models" / kind, symlinks=True)
     text = (ROOT / "city.yml").read_text("utf-8").replace("data_dir: var ", f"data_dir: {data} ")
     text = re.sub(r": ((?:knowledge|actions|nlp)/[\w./-]+)", rf": {ROOT}/\1", text)
+    text = text.replace("demo: true  ", "demo: false ")
     file = folder / "city.yml"
     file.write_text(text, "utf-8")
     return file
