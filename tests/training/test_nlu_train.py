@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import subprocess
 from pathlib import Path
 
@@ -244,3 +245,34 @@ def test_a_worse_candidate_is_refused_with_the_texts_it_loses(tmp_path: Path, da
         compare_versions(registry, bad.version, good.version, strange)
     with pytest.raises(ModelNotFoundError, match="nowhere"):
         compare_versions(registry, "../nowhere", good.version)
+
+
+def test_wrong_labels_are_found_listed_and_not_learned(tmp_path: Path, base: Path) -> None:
+    rng = random.Random(4)
+    words = {
+        "departures": "bus next leave time",
+        "waste": "bin glass sort peel",
+        "out_of_scope": "joke song win",
+    }
+    names = list(words)
+    rows, flipped = [], set()
+    for number in range(1300):
+        intent = names[number % 3]
+        text = " ".join(rng.choices(words[intent].split(), k=4)) + f" {number}"
+        if number % 7 == 0:
+            intent = names[(number + 1) % 3]
+            flipped.add(text)
+        rows.append(f"{text}\t{intent}\n")
+    path = tmp_path / "noisy.tsv"
+    path.write_text("".join(rows), encoding="utf-8")
+    settings = tiny_settings(base, epochs=2, dev_share=0.15, clean_labels="on", batch=32, ngrams=False)
+    trained = jobs.train_to_directory(path, tmp_path / "out", settings)
+    assert any("labels look wrong" in note for note in trained.notes)
+    listed = (trained.directory / "suspects.tsv").read_text("utf-8").splitlines()[1:]
+    found = {line.split("\t")[0] for line in listed}
+    trained_on = {e.text for e in load_examples(trained.directory)[0]}
+    assert len(found & flipped) >= 0.9 * len(flipped & trained_on)
+    assert len(found - flipped) <= 0.02 * len(trained_on)
+    model = JointModel.load(trained.directory)
+    asked = ["bus next leave 5001", "sort glass bin 5002", "joke song joke 5003"]
+    assert [p.intent for p in model.predict(asked)] == names
