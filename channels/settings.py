@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from pydantic import BaseModel, Extra, Field, validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from city.settings import Settings, SettingsError, module_section
 
@@ -116,10 +115,12 @@ def read_credentials(
     if not names:
         return {}
     try:
-        data = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+        # Not ruamel.yaml: once Rasa is imported, that puts values in the place of `${NAME}` in every file
+        # (rasa/shared/utils/io.py), and a secret from the environment could not be told from one in the file.
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{file}: no such file; copy credentials.example.yml there and edit it") from None
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"{file}: cannot be read as YAML ({str(error).splitlines()[0]})") from None
     if not isinstance(data, dict):
         raise SettingsError(f"{file}: must hold one entry per channel, such as `telegram:`")
