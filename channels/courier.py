@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 LEASE_S = 120.0
 _POLL_S = 1.0
+# Several parcels that come at the same moment are taken up together.
+_GATHER_S = 0.01
 _PRUNE_EVERY_S = 3600.0
 
 
@@ -139,6 +141,7 @@ class Courier:
             if not self._stopping:
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), wait_s)
+                    await asyncio.sleep(_GATHER_S)
 
     async def _pass(self) -> float:
         """Take up what is due; return how long to wait for more."""

@@ -26,6 +26,8 @@ from city.outbox import Outbox
 logger = logging.getLogger(__name__)
 
 _HELD = 256
+# The queue is asked again when this many places are free, not for each one.
+_REFILL = 32
 _WAIT_S = 0.5
 _TRIES = 6
 _TYPING_S = 3.0
@@ -142,7 +144,7 @@ class Intake:
     async def _run(self) -> None:
         while not self._stopping:
             try:
-                if self._held >= _HELD:
+                if self._held > _HELD - _REFILL:
                     self._room.clear()
                     await self._room.wait()
                     continue
