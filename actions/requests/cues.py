@@ -11,7 +11,7 @@ _YES = re.compile(
     _I,
 )
 _NO = re.compile(
-    r"^(?:不(?!对)|否|没有|别|no\b|nope|not\b|don'?t|n$|wrong)|^(?:不对|错了|有误|要改|修改|改一下)[。.!！]?$",
+    r"^(?:不(?!对)|否|没有|别|no\b|nope|not\b|don'?t|n$|wrong)|^(?:不对|错了|有误|要改|修改|改一下)[。.!！]?$|^(?:change|edit|modify)(?: something| it)?[.!]?$",
     _I,
 )
 _CANCEL = re.compile(

@@ -185,6 +185,9 @@ class Form:
 
     def _describe(self, draft: Draft, turn: Turn, outcome: Outcome) -> None:
         text = turn.text.strip()
+        if draft.description is None and draft.kind == "complaint" and turn.intent == "report_problem":
+            # "I want to complain", then "the street is flooded": what is told decides what it is.
+            draft.kind = "report"
         draft.description = f"{draft.description}\n{text}" if draft.description else text
         draft.danger = outcome.danger = danger_of(draft.description)
         if draft.category is None:
@@ -557,7 +560,8 @@ class Form:
                 self._set_place(draft, Place.from_dict(picks[0]))
                 return True
             return False
-        if what == "change" and (slot := cues.field_named(text)) and len(text) <= 12:
+        bare = len(text) <= (12 if text[:1] > "\u2e80" else 24) and not self._places(turn)
+        if what == "change" and bare and (slot := cues.field_named(text)) and find_contact(text) is None:
             self._ask_again(draft, slot)
             return True
         return False
