@@ -117,3 +117,23 @@ def test_there_are_enough_of_every_sort() -> None:
         tags = [tag for here, script in SCRIPTS if here == language for tag in script["tags"]]
         assert sum(here == language for here, _ in SCRIPTS) >= 60
         assert {"correction", "interruption", "refusal", "mixed", "danger", "privacy"} <= set(tags)
+
+
+@pytest.mark.parametrize(
+    ("report", "answer", "expected"),
+    [
+        ("人民路有个大坑", "匿名", "请核对"),
+        ("there's a pothole on Renmin Road", "anonymous", "Please check"),
+    ],
+)
+def test_an_expired_session_keeps_the_open_form(
+    brain: Any, monkeypatch: pytest.MonkeyPatch, report: str, answer: str, expected: str
+) -> None:
+    async def talk() -> str:
+        await brain.respond(Message(f"expired-{answer}", "1", report))
+        monkeypatch.setattr(brain._processor, "_has_session_expired", lambda tracker: True)
+        after = await brain.respond(Message(f"expired-{answer}", "2", answer))
+        monkeypatch.undo()
+        return "\n".join(reply.text for reply in after.replies)
+
+    assert expected in asyncio.run(talk())

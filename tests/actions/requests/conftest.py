@@ -19,6 +19,7 @@ from actions.requests.routing import Router
 from actions.requests.service import RequestService
 from actions.requests.settings import RequestsSection
 from actions.requests.store import RequestStore
+from nlp.encoder import Encoder
 
 ROOT = Path(__file__).resolve().parents[3]
 CATEGORIES = ROOT / "actions/requests/demo/categories.yml"
@@ -53,6 +54,12 @@ def places() -> PlaceFinder:
     )
 
 
+@pytest.fixture(scope="session")
+def router(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Router:
+    """The router with the shipped base; its vectors are cached for the session."""
+    return Router(catalogue, Encoder.load(ROOT / "nlp/base"), tmp_path_factory.mktemp("vectors"))
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -60,7 +67,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def make_service(
-    tmp_path: Path, catalogue: Catalogue, places: PlaceFinder, clock: Clock
+    tmp_path: Path, catalogue: Catalogue, places: PlaceFinder, router: Router, clock: Clock
 ) -> Iterator[Callable[..., RequestService]]:
     made: list[RequestService] = []
 
@@ -70,7 +77,6 @@ def make_service(
         )
         store = RequestStore.open(f"sqlite:///{tmp_path / 'requests.db'}")
         photos = PhotoBox(store, tmp_path / "photos", section.photos)
-        router = Router(catalogue, None, None)
         zone = ZoneInfo("Asia/Shanghai")
         service = RequestService(section, catalogue, store, places, router, photos, zone, clock)
         made.append(service)

@@ -20,7 +20,6 @@ from actions.requests.places import PlaceFinder
 from actions.requests.routing import Router
 from actions.requests.service import RequestService
 from actions.requests.settings import PhotosSection
-from nlp.encoder import Encoder
 from tests.actions.requests.conftest import CATEGORIES, ROOT, photo_bytes
 
 
@@ -148,11 +147,6 @@ def test_contacts_are_found_and_masked() -> None:
     assert mask_contact("13800138000") == "138****8000"
     assert mask_contact("li.wei@example.org") == "l***@example.org"
     assert "13800138000" not in hide_contacts("我的电话13800138000，坑在路中间")
-
-
-@pytest.fixture(scope="module")
-def router(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Router:
-    return Router(catalogue, Encoder.load(ROOT / "nlp/base"), tmp_path_factory.mktemp("vectors"))
 
 
 @pytest.mark.parametrize(
