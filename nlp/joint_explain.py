@@ -73,7 +73,8 @@ def _pieces(model: JointModel, prepared: str) -> list[tuple[int, int]]:
     for start, end in model.raw([prepared]).encodings[0].offsets:
         while start < end and prepared[start].isspace():
             start += 1
-        if end <= start:
+        # Several tokens may stand for one character; it is left out once.
+        if end <= start or (pieces and start < pieces[-1][1]):
             continue
         joined = pieces and pieces[-1][1] == start and _latin(prepared[start - 1]) and _latin(prepared[start])
         if joined:

@@ -12,6 +12,9 @@ import pytest
 
 from channels.dispatcher import Dispatcher
 from channels.traces import TraceStore
+from console.conversations.view import coloured
+from nlp.joint import JointModel
+from nlp.joint_explain import explain
 from tests.console.insight.conftest import EVIL, record, say
 
 
@@ -203,3 +206,11 @@ async def test_another_site_cannot_make_a_staff_browser_act(
     console.token = "0" * 64
     assert (await console.post(path, {"sure": "1"})).status == 403
     assert traces.turn_at("c1", "m1") is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["旧电池应该扔进哪个桶", "which bin for batteries 🪫🪫", "a" * 200, "電池 12路 é"]
+)
+def test_coloured_pieces_make_up_the_text(tiny_model: Path, text: str) -> None:
+    pieces = coloured(explain(JointModel.load(tiny_model), text))
+    assert "".join(piece.text for piece in pieces) == text
