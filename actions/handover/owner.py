@@ -68,7 +68,7 @@ class HandoverOwner:
         if emergency_kind(text) is not None:
             return None
         rule = self.service.office.rules.match(text, message.channel, message.role, only="hand_over")
-        if rule is None:
+        if rule is None or not self._somebody_there(rule.team):
             return None
         ticket = reception.ask(message.conversation_id, message.channel, language, "rule", rule.id, rule)
         if ticket.kind not in (Ticket.QUEUED, Ticket.ALREADY):
@@ -95,15 +95,22 @@ class HandoverOwner:
         if not sources or not sources <= _NEUTRAL:
             missed = bool(sources) and sources <= _MISSES | _NEUTRAL
             misses = office.store.miss(message.conversation_id, missed, office.now())
-        if misses and misses == section.hand_over_after_misses:
+        if misses and misses == section.hand_over_after_misses and self._somebody_there(""):
             ticket = self.service.reception.ask(
                 message.conversation_id, message.channel, answer.language, "misses", str(misses)
             )
             return [*answer.replies, self.service.reception.say_ticket(ticket, answer.language)]
         rule = office.rules.match(message.text, message.channel, message.role, _intent(answer))
-        if rule is not None or (misses and misses == section.offer_after_misses):
+        if rule is not None or (
+            misses and misses in (section.offer_after_misses, section.hand_over_after_misses)
+        ):
             return [*answer.replies, self._offer(answer.language)]
         return answer.replies
+
+    def _somebody_there(self, team: str) -> bool:
+        """Return whether anybody could take a conversation: nobody is put unasked into a queue that no one serves."""
+        office = self.service.office
+        return any(not there.away and office.serves(there.name, team) for there in office.operators())
 
     def _offer(self, language: str) -> Reply:
         office = self.service.office

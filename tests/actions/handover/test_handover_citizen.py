@@ -152,9 +152,23 @@ async def test_misses_in_a_row_offer_and_then_call_a_person(make_scene: Any) -> 
     offered = await scene.bot("b", "clarify")
     assert [button.payload for button in offered[-1].buttons] == ["转人工"]
     scene.open()
+    scene.desk.seen("li")
     called = await scene.bot("c", "fallback")
     assert "正在为您转接" in called[-1].text
     assert scene.office.store.live("c1").reason == "misses"
+
+
+@pytest.mark.parametrize("away", [True, None])
+async def test_nobody_is_put_unasked_into_a_queue_that_no_one_serves(
+    make_scene: Any, away: bool | None
+) -> None:
+    scene = make_scene(offer_after_misses=0, hand_over_after_misses=1)
+    if away:
+        scene.desk.seen("li", away)
+    replies = await scene.bot("x", "fallback")
+    assert [button.payload for button in replies[-1].buttons] == ["转人工"]
+    assert await scene.write("我被老公打了怎么办") is None
+    assert scene.office.store.live("c1") is None
 
 
 async def test_an_answer_that_helps_ends_the_row(scene: Any) -> None:
@@ -170,6 +184,7 @@ async def test_anger_offers_a_person(scene: Any) -> None:
 
 
 async def test_a_sensitive_matter_calls_a_person_at_once(scene: Any) -> None:
+    scene.desk.seen("li")
     said = await scene.write("我被老公打了怎么办")
     assert "正在为您转接" in said[0]
     case = scene.office.store.live("c1")
