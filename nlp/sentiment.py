@@ -208,8 +208,7 @@ def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = max(1, threads)
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Batches have many shapes: an arena that remembers each would grow without end.
-    options.enable_cpu_mem_arena = False
+    # Batches have many shapes: remembering a plan for each would grow without end.
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -149,25 +149,16 @@ class OpinionStore:
 
     def save_topics(self, session: Session, rows: Iterable[tuple[Topic, Mapping[str, str]]]) -> None:
         """Write topics with their labels; who muted one meanwhile is not undone."""
-        for topic, label in rows:
-            values = {
-                "first_at": bare(topic.first_at),
-                "last_at": bare(topic.last_at),
-                "size": topic.size,
-                "centre": topic.centre.astype(np.float16).tobytes(),
-                "terms": topic.terms,
-                "categories": topic.categories,
-                "places": topic.places,
-                "districts": topic.districts,
-                "category": topic.category,
-                "place": topic.place,
-                "district": topic.district,
-                "label_zh": label["zh"][:200],
-                "label_en": label["en"][:200],
-                "state": "awake",
-            }
-            statement = self._upsert(topics).values(id=topic.id, muted_until=None, merged_into=None, **values)
-            session.execute(statement.on_conflict_do_update(index_elements=[topics.c.id], set_=values))
+        values = [_topic_row(topic, label) for topic, label in rows]
+        if not values:
+            return
+        statement = self._upsert(topics)
+        kept = {
+            name: statement.excluded[name]
+            for name in values[0]
+            if name not in ("id", "muted_until", "merged_into")
+        }
+        session.execute(statement.on_conflict_do_update(index_elements=[topics.c.id], set_=kept), values)
 
     def retire_topics(self, session: Session, asleep: Sequence[int], merged: Mapping[int, int]) -> None:
         """Note topics as asleep or merged; posts of a merged one move to the older topic."""
@@ -231,3 +222,25 @@ class OpinionStore:
                 )
             )
         return int(gone)
+
+
+def _topic_row(topic: Topic, label: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": topic.id,
+        "first_at": bare(topic.first_at),
+        "last_at": bare(topic.last_at),
+        "size": topic.size,
+        "centre": topic.centre.astype(np.float16).tobytes(),
+        "terms": topic.terms,
+        "categories": topic.categories,
+        "places": topic.places,
+        "districts": topic.districts,
+        "category": topic.category,
+        "place": topic.place,
+        "district": topic.district,
+        "label_zh": label["zh"][:200],
+        "label_en": label["en"][:200],
+        "state": "awake",
+        "muted_until": None,
+        "merged_into": None,
+    }

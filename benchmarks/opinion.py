@@ -1,0 +1,290 @@
+"""Measures the opinion module: sentiment beside two baselines, fairness, speed, detection, memory.
+
+    python -m benchmarks.opinion --data FOLDER [--parts sentiment,fairness,speed,detection,memory] [--out FILE]
+
+FOLDER holds the public sets named in nlp/adapters/sentiment/README.md (`chnsenticorp_zh.*.tsv.gz` and so on); nothing of
+them is copied. Every part prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, recall_score
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+
+from actions.opinion.demo.stream import generate, planted
+from actions.opinion.model import RawPost
+from actions.opinion.service import OpinionService
+from actions.opinion.settings import OpinionSection
+from city.settings import load_settings
+from nlp.encoder import BASE_DIR, Encoder
+from nlp.sentiment import EMOTIONS, SentimentModel, model_dir
+from training.sentiment.data import Labelled, load_posts, split_folds
+
+FOLD_SEED = 5  # the shipped model was trained without the first of these five folds
+START = datetime(2026, 3, 1, 16, 0, tzinfo=timezone.utc)
+# ruff: noqa: E501
+GROUPS = {
+    "zh": ["老人", "年轻人", "女司机", "外地人", "本地人", "残疾人", "农民工", "外国人", "大学生", "回族朋友"],
+    "en": ["older people", "young people", "women", "men", "migrants", "locals", "disabled people", "muslims", "students", "gay people"],
+}  # fmt: skip
+TEMPLATES = {
+    "zh": ["{g}在人民广场跳舞", "今天遇到一位{g}", "{g}来窗口办事", "{g}说路灯坏了三天没人修", "感谢{g}帮忙打扫"],
+    "en": ["{g} dance in the square", "met {g} today", "{g} came to the counter", "{g} say the light has been broken for days", "thanks to {g} for cleaning up"],
+}  # fmt: skip
+DIALECTS = [
+    ("这个路太差了，没人管", "这路咋恁差，冇人管"),
+    ("服务很好，谢谢", "服务几好，多谢晒"),
+    ("这里很舒服", "这里安逸得很"),
+    ("你们在干什么，停水也不说", "你们搞啥子名堂，停水也不讲"),
+    ("the road is terrible and nobody fixes it", "road's well bad innit, nobody fixin it"),
+    ("great service, thank you", "proper good service, ta"),
+]
+
+
+def sentiment(folder: Path, model: SentimentModel) -> dict[str, Any]:
+    """Three public sets, each with the model and two baselines trained on the same data in this run."""
+    encoder = Encoder.load(BASE_DIR, max_tokens=96)
+    ewect = load_posts([folder / "ewect_virus_zh.train.tsv.gz"])
+    held = set(split_folds(ewect, 5, FOLD_SEED)[0])
+    sets = {
+        "chnsenticorp accuracy": (
+            load_posts([folder / "chnsenticorp_zh.train.tsv.gz"]),
+            load_posts([folder / "chnsenticorp_zh.dev.tsv.gz"]),
+            "sentiment", lambda g, p: float(np.mean(np.asarray(g) == np.asarray(p))),
+        ),
+        "tweeteval macro-recall": (
+            load_posts([folder / "tweeteval_en.train.tsv.gz"]),
+            load_posts([folder / "tweeteval_en.dev.tsv.gz"]),
+            "sentiment", lambda g, p: float(recall_score(g, p, average="macro")),
+        ),
+        "ewect macro-F1 (one held-out fold of five)": (
+            [p for i, p in enumerate(ewect) if i not in held],
+            [p for i, p in enumerate(ewect) if i in held],
+            "emotion", lambda g, p: float(f1_score(g, p, average="macro")),
+        ),
+    }  # fmt: skip
+    found: dict[str, Any] = {"model": model.version}
+    for name, (train, dev, field, score) in sets.items():
+        found[name] = _compare(model, encoder, train, dev, field, score)
+    return found
+
+
+def _compare(
+    model: SentimentModel,
+    encoder: Encoder,
+    train: list[Labelled],
+    dev: list[Labelled],
+    field: str,
+    score: Callable[[list[str], list[str]], float],
+) -> dict[str, float]:
+    texts, gold = [p.text for p in train], [str(getattr(p, field)) for p in train]
+    asked, right = [p.text for p in dev], [str(getattr(p, field)) for p in dev]
+    svm = make_pipeline(
+        TfidfVectorizer(analyzer="char", ngram_range=(1, 4), min_df=2, sublinear_tf=True), LinearSVC(C=0.5)
+    ).fit(texts, gold)
+    frozen = LogisticRegression(C=30, max_iter=300).fit(encoder.encode(texts), gold)
+    feelings = model.predict(asked)
+    if field == "emotion":
+        ours = [f.emotion for f in feelings]
+    elif set(right) == {"negative", "positive"}:
+        ours = ["positive" if f.positive > f.negative else "negative" for f in feelings]
+    else:
+        ours = [f.sentiment for f in feelings]
+    return {
+        "model": round(score(right, ours), 4),
+        "tfidf_linearsvc": round(score(right, list(svm.predict(asked))), 4),
+        "frozen_base_lr": round(score(right, list(frozen.predict(encoder.encode(asked)))), 4),
+        "posts": len(dev),
+    }
+
+
+def fairness(model: SentimentModel) -> dict[str, Any]:
+    """Mean probability of "negative" by group over the same sentences, and shifts between standard and dialect."""
+    found: dict[str, Any] = {"model": model.version}
+    for language, groups in GROUPS.items():
+        means = {}
+        for group in groups:
+            texts = [template.replace("{g}", group) for template in TEMPLATES[language]]
+            means[group] = round(float(np.mean([f.negative for f in model.predict(texts)])), 3)
+        found[language] = {**means, "largest gap": round(max(means.values()) - min(means.values()), 3)}
+    pairs = [model.predict(list(pair)) for pair in DIALECTS]
+    found["dialect"] = {
+        "same label": f"{sum(a.sentiment == b.sentiment for a, b in pairs)} of {len(pairs)}",
+        "mean shift": round(float(np.mean([abs(a.negative - b.negative) for a, b in pairs])), 3),
+    }
+    return found
+
+
+def _service(folder: Path) -> OpinionService:
+    settings = load_settings()
+    model = model_dir(settings.data)
+    (folder / "models" / "sentiment").mkdir(parents=True)
+    (folder / "models" / "sentiment" / model.name).symlink_to(model)
+    clock = {"now": START}
+    OpinionService(
+        OpinionSection(),
+        settings.path,
+        ZoneInfo("Asia/Shanghai"),
+        folder,
+        BASE_DIR,
+        clock=lambda: clock["now"],
+    )
+
+
+def speed(posts_wanted: int) -> dict[str, Any]:
+    """Posts a second from the door to the data base: feeling, severity, topic and alarms."""
+    stream = [
+        post for post, _ in generate(START, 21, planted(START, 21), scale=max(1.0, posts_wanted / 4500))
+    ]
+    stream = stream[:posts_wanted]
+    with tempfile.TemporaryDirectory() as name:
+        service = _service(Path(name))
+        with service.reader() as pipeline:
+            pipeline.ingest(_renamed(stream[:128], "warm"), now=stream[127].at)
+            began, cpu = time.perf_counter(), time.process_time()
+            for at in range(0, len(stream), 128):
+                batch = _renamed(stream[at : at + 128], f"s{at}")
+                pipeline.ingest(batch, now=batch[-1].at)
+            wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+        service.close()
+    return {
+        "posts": len(stream),
+        "posts_per_wall_s": round(len(stream) / wall),
+        "posts_per_cpu_s": round(len(stream) / cpu),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+def _renamed(posts: list[RawPost], lead: str) -> list[RawPost]:
+    return [
+        RawPost(p.source, f"{lead}-{i}", f"{p.text} {lead}{i}", p.at, p.author, reach=p.reach)
+        for i, p in enumerate(posts)
+    ]
+
+
+def detection(seed: int) -> dict[str, Any]:
+    """Three weeks with ten planted incidents: delay to the first alarm whose evidence is mostly of the incident."""
+    incidents = planted(START, 21, seed + 4)
+    stream = generate(START, 21, incidents, seed=seed)
+    belongs = {post.external_id: incident for post, incident in stream}
+    delays: dict[str, float | None] = {incident.id: None for incident in incidents}
+    false: list[str] = []
+    seen: set[int] = set()
+    with tempfile.TemporaryDirectory() as name:
+        service = _service(Path(name))
+        with service.reader() as pipeline:
+            at = 0
+            while at < len(stream):
+                until = stream[at][0].at + timedelta(minutes=5)
+                end = at
+                while end < len(stream) and stream[end][0].at <= until:
+                    end += 1
+                pipeline.ingest([post for post, _ in stream[at:end]], now=stream[end - 1][0].at)
+                at = end
+                for alarm in service.queries.alarms(most=5):
+                    if alarm.id in seen or alarm.level < 2:
+                        continue
+                    seen.add(alarm.id)
+                    kinds = [belongs[i] for i in _external(service, alarm.evidence)]
+                    kind = max(set(kinds), key=kinds.count)
+                    incident = next((i for i in incidents if i.id == kind), None)
+                    if incident is None:
+                        false.append(f"{alarm.opened_at:%m-%d %H:%M} {alarm.rule} {alarm.label['en']}")
+                    elif delays[kind] is None:
+                        delays[kind] = round((alarm.opened_at - incident.start).total_seconds() / 60, 1)
+        service.close()
+    known = [d for d in delays.values() if d is not None]
+    return {
+        "seed": seed,
+        "posts": len(stream),
+        "found_within_an_hour": sum(d <= 60 for d in known),
+        "incidents": len(incidents),
+        "median_delay_min": float(np.median(known)) if known else None,
+        "delays_min": delays,
+        "false_alarms_per_week": round(len(false) / 3, 2),
+        "false": false,
+    }
+
+
+def _external(service: OpinionService, ids: tuple[int, ...]) -> list[str]:
+    from sqlalchemy import select
+
+    from actions.opinion.tables import posts
+    from city.db import reading
+
+    with reading(service.engine) as session:
+        return list(session.scalars(select(posts.c.external_id).where(posts.c.id.in_(ids))))
+
+
+def memory(posts_wanted: int) -> dict[str, Any]:
+    """Resident memory while posts stream through, in MB at every tenth of the way."""
+    import psutil
+
+    process = psutil.Process()
+    points: list[int] = []
+    stream = [post for post, _ in generate(START, 21, [])]
+    with tempfile.TemporaryDirectory() as name:
+        service = _service(Path(name))
+        with service.reader() as pipeline:
+            done = 0
+            while done < posts_wanted:
+                at = done % (len(stream) - 128)
+                batch = _renamed(stream[at : at + 128], f"m{done}")
+                pipeline.ingest(batch, now=batch[-1].at + timedelta(days=1))
+                done += len(batch)
+                if done // (posts_wanted // 10) > len(points):
+                    points.append(round(process.memory_info().rss / 1e6))
+            topics = len(pipeline.topics.topics)
+        service.close()
+    return {"posts": posts_wanted, "rss_mb": points, "topics_awake": topics, "emotions": len(EMOTIONS)}
+
+
+def main() -> None:
+    """Run the parts that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--parts", default="sentiment,fairness,speed,detection,memory")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--posts", type=int, default=4000)
+    parser.add_argument("--seeds", type=int, default=1)
+    options = parser.parse_args()
+    settings = load_settings()
+    model = SentimentModel.load(model_dir(settings.data))
+    found: dict[str, Any] = {}
+    for part in options.parts.split(","):
+        if part == "sentiment":
+            if options.data is None:
+                parser.error("--data is needed for the part `sentiment`")
+            found[part] = sentiment(options.data, model)
+        elif part == "fairness":
+            found[part] = fairness(model)
+        elif part == "speed":
+            found[part] = speed(options.posts)
+        elif part == "detection":
+            found[part] = [detection(seed) for seed in range(7, 7 + options.seeds)]
+        elif part == "memory":
+            found[part] = memory(options.posts)
+        else:
+            parser.error(f"unknown part {part!r}")
+        print(json.dumps({part: found[part]}, ensure_ascii=False, indent=1), flush=True)
+    if options.out is not None:
+        options.out.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
