@@ -29,7 +29,7 @@ class Catalogue:
     def __contains__(self, key: str) -> bool:
         return key in self._texts
 
-    def get(self, key: str, language: str, **values: object) -> str:
+    def get(self, key: str, language: str, /, **values: object) -> str:
         """Return a text with its `{placeholders}` filled.
 
         Raises:

@@ -88,7 +88,7 @@ def render(request: web.Request, template: str, status: int = 200, **values: Any
     catalogue, session = app[CATALOGUE], session_of(request)
     token = csrf_token(request)
 
-    def t(key: str, **fillings: object) -> str:
+    def t(key: str, /, **fillings: object) -> str:
         return catalogue.get(key, language, **fillings)
 
     def can(role: str) -> bool:

@@ -72,7 +72,7 @@ def language(request: web.Request) -> str:
     return str(request[LANGUAGE])
 
 
-def text(request: web.Request, key: str, **values: object) -> str:
+def text(request: web.Request, key: str, /, **values: object) -> str:
     """Return a text of the catalogues in the language of the page."""
     return request.app[CATALOGUE].get(key, language(request), **values)
 

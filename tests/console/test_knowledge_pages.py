@@ -286,6 +286,8 @@ async def test_remarks_name_duplicates_contradictions_and_gaps(console: Console)
         "valid_until": "2020-01-01",
     }
     part = await (await console.post("/knowledge/check", data)).text()
+    written = {**data, "answer_zh": "一年以内500元。", "questions_zh": ""}
+    assert "no phrasing in zh" in await (await console.post("/knowledge/check", written)).text()
     for text in ("is also a title or phrasing", "no Chinese answer", "no topic: tag", "It has expired"):
         assert text in part
 
