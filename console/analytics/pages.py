@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from channels.traces.drift import Drift, drift
 from channels.traces.reading import TraceReader
-from channels.traces.statistics import Statistics
+from channels.traces.statistics import Scope, Statistics
 from console.analytics.pictures import pictures
 from console.analytics.report import Report, daily_rows, failing_rows, make_report, read_scope, share_rows
 from console.charts import shown
@@ -21,7 +22,8 @@ from console.web import audit, in_thread, need, render, requires, services, text
 from knowledge.service import KnowledgeService
 
 EXPORT_ROLE = "editor"
-_KEPT_WARNINGS = 50
+_KEPT = 50
+_FRESH_S = 60.0
 TABLES = ("days", "intents", "sources", "articles", "failing")
 
 
@@ -31,13 +33,25 @@ class Figures:
 
     statistics: Statistics
     reader: TraceReader
+    _reports: dict[Scope, tuple[float, Report]] = field(default_factory=dict)
     _warnings: dict[tuple[date, str], list[Drift]] = field(default_factory=dict)
+
+    def report(self, scope: Scope, today: date) -> Report:
+        """Return the report of a scope, at most a minute old."""
+        kept = self._reports.get(scope)
+        if kept is not None and time.monotonic() - kept[0] < _FRESH_S:
+            return kept[1]
+        if len(self._reports) >= _KEPT:
+            self._reports.clear()
+        made = make_report(self.statistics, scope, self.warnings(today, scope.channel))
+        self._reports[scope] = (time.monotonic(), made)
+        return made
 
     def warnings(self, today: date, channel: str) -> list[Drift]:
         """Return the day's warnings; they look at the days before, so once a day is enough."""
         key = (today, channel)
         if key not in self._warnings:
-            if len(self._warnings) > _KEPT_WARNINGS:
+            if len(self._warnings) > _KEPT:
                 self._warnings.clear()
             self._warnings[key] = drift(self.statistics, today, channel)
         return self._warnings[key]
@@ -63,7 +77,7 @@ def _report(request: web.Request) -> Report:
         query.get("language", "")[:16],
         today,
     )
-    return make_report(figures.statistics, scope, figures.warnings(today, scope.channel))
+    return figures.report(scope, today)
 
 
 async def overview(request: web.Request) -> web.StreamResponse:
