@@ -136,7 +136,7 @@ def _service(folder: Path) -> OpinionService:
     (folder / "models" / "sentiment").mkdir(parents=True)
     (folder / "models" / "sentiment" / model.name).symlink_to(model)
     clock = {"now": START}
-    OpinionService(
+    return OpinionService(
         OpinionSection(),
         settings.path,
         ZoneInfo("Asia/Shanghai"),
