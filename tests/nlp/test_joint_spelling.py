@@ -123,7 +123,9 @@ def without_counts(directory: Path, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "content", [b"x", gzip.compress(b"[]"), gzip.compress(b'{"words": {"a": 0}, "pairs": {}}')]
+    "content",
+    [b"x", gzip.compress(b"[]"), gzip.compress(b'{"words": {"a": 0}, "pairs": {}}')],
+    ids=["no gzip", "a list", "a count of zero"],
 )
 def test_damaged_word_counts_are_named(directory: Path, tmp_path: Path, content: bytes) -> None:
     copy = tmp_path / "model"
