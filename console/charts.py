@@ -155,7 +155,7 @@ def _nice(most: float, unit: str) -> float:
         return 1.0
     if unit == "%":
         return next(top for top in (0.04, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if most <= top or top == 1.0)
-    power = 10.0 ** floor(log10(most))
+    power = 10.0 ** floor(log10(max(most, 1.0)))
     for factor in (1, 2, 4, 6, 8, 10):
         if most <= factor * power:
             return max(float(factor * power), 4.0)

@@ -21,7 +21,7 @@ from actions.requests.catalogue import Catalogue, Category
 logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float32]
-# Chosen by cross-validation over the shipped examples (benchmarks/requests.py).
+# Set by hand: weak, since the examples are few and the vectors have unit length.
 REGULARISATION = 20.0
 KEYWORD_WEIGHT, FURTHER_WEIGHT = 2.2, 0.6
 
