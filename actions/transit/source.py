@@ -209,6 +209,7 @@ class Source:
         """
         if file not in self._members:
             raise FeedMissingFile(file)
+        # The reader's own limit is one for the whole process: others may have raised it.
         csv.field_size_limit(max(csv.field_size_limit(), self.limits.field_bytes))
         count = 0
         try:
@@ -229,6 +230,9 @@ class Source:
             try:
                 for row in reader:
                     if row and (len(row) > 1 or row[0].strip()):
+                        if max(map(len, row)) > self.limits.field_bytes:
+                            reason = f"a field is larger than {self.limits.field_bytes} characters"
+                            raise FeedBadRow(file, line, reason=reason)
                         yield line, row
                         count += 1
                         if count > self.limits.rows:

@@ -14,6 +14,7 @@ from channels.registry import shipped_kinds
 from channels.store import make_engine
 from channels.switches import SqlSwitches
 from chengda.channels import app
+from chengda.console_output import console
 from city.messages import Reply
 from city.outbox import Outbox
 from tests.channels.platforms import AES_KEY
@@ -33,7 +34,7 @@ def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     text = text.replace('public_url: ""', "public_url: https://chat.city.example")
     (tmp_path / "city.yml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("CHENGDA_CITY", str(tmp_path / "city.yml"))
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "width", 200)
     return tmp_path
 
 
