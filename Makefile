@@ -22,7 +22,7 @@ lint:
 	.venv/bin/lint-imports
 
 unit:
-	$(PY) -m pytest tests --ignore tests/e2e
+	$(PY) -m pytest tests --ignore tests/e2e -n 2 --dist loadfile
 
 e2e:
 	$(PY) -m pytest tests/e2e
