@@ -48,6 +48,8 @@ __all__ = [
 _BATCH = 32
 # A reading this unlikely is never offered, however close the best one is.
 _LEAST_READING = 0.12
+# A repair makes every text look more like the training texts; it has mended a slip only if the reading is sure.
+_SURE_REPAIR = 0.6
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,16 @@ class Prediction:
 
 @dataclass(frozen=True)
 class RawOutput:
-    """The numbers of n texts: intent logits (n, intents), distance (n,), tag logits (tokens, tags) each."""
+    """The numbers of n texts: intent logits (n, intents), distance (n,), tag logits (tokens, tags) each.
+
+    `repaired` holds the rows that were also read with another spelling.
+    """
 
     logits: FloatArray
     distance: FloatArray
     tags: list[FloatArray]
     encodings: list[Encoding]
+    repaired: frozenset[int] = frozenset()
 
 
 class JointModel:
@@ -184,6 +190,7 @@ class JointModel:
             between(distance[:count], distance[count:], rows),
             tags,
             encodings[:count],
+            frozenset(repaired),
         )
 
     def oos_scores(self, raw: RawOutput) -> FloatArray:
@@ -212,7 +219,7 @@ class JointModel:
         accepted = (
             not empty
             and intent not in manifest.oos_labels
-            and confidence >= limits.accept
+            and confidence >= (_SURE_REPAIR if at in raw.repaired else limits.accept)
             and score < limits.oos
         )
         spans = decode_tags(

@@ -138,3 +138,13 @@ def test_damaged_word_counts_are_named(directory: Path, tmp_path: Path, content:
     (copy / "manifest.json").write_text(json.dumps(values), "utf-8")
     with pytest.raises(ModelDamagedError, match=SPELLING):
         JointModel.load(copy)
+
+
+def test_an_unsure_repair_rescues_nothing(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, text = JointModel.load(directory), "店池扔那个同"
+    assert model.raw([text]).repaired == {0}
+    sure = model.predict([text])[0].confidence
+    for bound, accepted in ((sure - 0.01, True), (sure + 0.01, False)):
+        monkeypatch.setattr("nlp.joint._SURE_REPAIR", bound)
+        monkeypatch.setattr(model, "oos_scores", lambda raw: np.zeros(len(raw.logits), np.float32))
+        assert model.predict([text])[0].accepted is accepted

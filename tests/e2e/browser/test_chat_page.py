@@ -85,7 +85,7 @@ def test_names_and_roles_for_a_screen_reader(visit: Any) -> None:
     log = page.get_by_role("log", name="Conversation")
     expect(log).to_have_attribute("aria-live", "polite")
     expect(page.get_by_role("textbox", name="Your question")).to_be_visible()
-    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
     expect(page.get_by_role("navigation", name="Emergency")).to_be_visible()
     unnamed = page.evaluate(
         "[...document.querySelectorAll('button, a, textarea, img:not([alt])')]"
