@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import socket
@@ -30,11 +31,17 @@ class Server:
     console_url: str = ""
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(*taken: int) -> int:
+    """Return a port that nobody listens on, none of `taken`, and outside the range of outgoing connections."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in taken:
+            return port
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +75,7 @@ def start_server(folder: Path, port: int | None = None) -> Server:
         RuntimeError: when it ends or is not ready in time; the message holds its last output.
     """
     port = port or free_port()
-    console_port = free_port()
+    console_port = free_port(port)
     settings = folder / "city.yml"
     if not settings.exists():
         settings_for(folder)
