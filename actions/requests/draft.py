@@ -64,6 +64,23 @@ class Draft:
         self.tries[slot] = self.tries.get(slot, 0) + 1
         return self.tries[slot]
 
+    def set_place(self, place: Place) -> None:
+        """Take a place; what hung on the one before is open again."""
+        self.place, self.no_place, self.offer, self.duplicate = place.to_dict(), False, None, None
+
+    def ask_again(self, slot: str) -> None:
+        """Forget what was said for a slot, so that it is asked for anew."""
+        self.offer = None
+        if slot == PLACE:
+            self.place, self.no_place, self.duplicate = None, False, None
+            self.tries.pop(PLACE, None)
+        elif slot == CONTACT:
+            self.contact = None
+        elif slot == CATEGORY:
+            self.category = self.duplicate = None
+        else:
+            self.description = self.category = None
+
     def slots(self) -> dict[str, str | None]:
         """Return the values of the form's slots; `None` is asked for."""
         place = self.place["text"] if self.place else (SETTLED if self.no_place else None)
