@@ -32,6 +32,14 @@ class SendError(Exception):
         self.retry_after_s = retry_after_s
 
 
+class MediaError(Exception):
+    """A picture that a citizen sent cannot be used; the citizen is told why, in both languages."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh, self.en = zh, en
+
+
 class UndeliverableError(SendError):
     """A platform refuses a message for good (blocked, unknown person, window closed): a dead letter."""
 
@@ -52,8 +60,9 @@ class Inbound:
 
     `sender_id` is the platform's stable name for the person (or the chat); `message_id` the platform's id of
     the message, the same again when it delivers the message twice. `context` is what `send` needs later:
-    a reply token, a chat id; it must be JSON. `unreadable` marks a picture or a recording that nobody here
-    can read: the citizen is asked for text.
+    a reply token, a chat id; it must be JSON. `unreadable` marks a recording or a file that nobody here
+    can read: the citizen is asked for text. `location` is a shared position ({"lat", "lon"}, degrees, WGS 84);
+    each of `media` is JSON that tells the channel's own `fetch` where a picture lies.
     """
 
     sender_id: str
@@ -63,6 +72,8 @@ class Inbound:
     role: str = "citizen"
     context: Mapping[str, Any] = field(default_factory=dict)
     unreadable: bool = False
+    location: Mapping[str, float] | None = None
+    media: Sequence[Mapping[str, Any]] = ()
 
 
 async def _forget_progress(_parts: int) -> None:
@@ -147,6 +158,15 @@ class Channel(ABC):
     async def typing(self, inbound: Inbound) -> None:
         """Show that an answer is being written, where the platform can; a failure is nobody's loss."""
         return
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Download a picture that `parse` found, and no byte more than is allowed.
+
+        Raises:
+            SendError: try again later.
+            UndeliverableError, MediaError: never try again.
+        """
+        raise MediaError("这个渠道收不到图片。", "Pictures cannot be received here.")
 
     async def receive(self, deliver: Callable[[Sequence[Inbound]], Awaitable[None]]) -> None:
         """Fetch messages for as long as the gateway runs, on a platform that does not call us (e-mail).

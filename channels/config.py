@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Engine
 
 from channels.limits import Rate
-from channels.protocols import ConversationObserver, ConversationOwner, TurnObserver
+from channels.protocols import ConversationObserver, ConversationOwner, PhotoTaker, TurnObserver
 
 if TYPE_CHECKING:
     from channels.base import Channel
@@ -96,6 +96,7 @@ class GatewayConfig:
         switches: which channels are on; kept in `database` when left out.
         roles: staff role by (channel name, sender id); everyone else is a citizen.
         retries: back-off of the sends to chat apps; `None` takes the usual one.
+        photos: keeps photos from chat apps; `None` takes none.
         live: settings that staff change at run time, such as the notice; `None` has none.
         files: folder of attachments that articles link to as `/files/NAME`; `None` serves none.
         exports: folder of files that replies name as `/exports/NAME`; `None` serves none.
@@ -131,3 +132,4 @@ class GatewayConfig:
     exports_at: str = ""
     files: Path | None = None
     live: LiveSettings | None = None
+    photos: PhotoTaker | None = None

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
+from channels.attachments import Attachments
 from channels.base import Channel
 from channels.config import Bilingual, GatewayConfig, Limits, PhoneNumber
 from channels.courier import Courier
@@ -106,7 +107,9 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     switches = config.switches or SqlSwitches(store.engine)
     courier = Courier(outbox, store, channels, sockets.push, enabled=switches.enabled, retries=config.retries)
     inbox = config.inbox or SqlQueue(inbox_engine(config.database), store.owner)
-    intake = Intake(inbox, dispatcher, store, outbox, channels, identities, limits)
+    intake = Intake(
+        inbox, dispatcher, store, outbox, channels, identities, limits, Attachments(config.photos)
+    )
     gate = WebhookGate(channels, intake, switches.enabled)
 
     board = NoticeBoard(config.live, config.notice)

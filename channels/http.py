@@ -12,11 +12,14 @@ from typing import Any
 
 import aiohttp
 
-from channels.base import SendError, UndeliverableError
+from channels.base import MediaError, SendError, UndeliverableError
 
 _ANSWER_BYTES = 1 << 20
 # Credentials that the operator may mend, and conditions that pass, are not the message's fault.
 _PASSING = frozenset({401, 403, 408, 425, 429})
+
+_WORDS = frozenset({"application/json", "text/plain", "text/html", "text/xml"})
+_BYTES = frozenset({"application/octet-stream", "binary/octet-stream"})
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,59 @@ class PlatformClient:
                 return _read(answer.status, raw, answer.headers.get("Retry-After"))
         except (aiohttp.ClientError, OSError) as error:
             # The address may hold a token, so only the host is named.
+            raise SendError(f"{_host(url)} cannot be reached: {type(error).__name__}") from error
+        except asyncio.TimeoutError as error:
+            raise SendError(f"{_host(url)} did not answer in {self._timeout.total:g} s") from error
+
+    async def picture(
+        self,
+        url: str,
+        limit_bytes: int,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> tuple[bytes, Response]:
+        """Download a picture; its bytes are empty where the platform answers with words (an error) instead.
+
+        Redirections are followed, without the credentials where they lead to another server.
+
+        Raises:
+            SendError: as `call`. UndeliverableError: the platform refuses.
+            MediaError: it is larger than `limit_bytes`, or no picture.
+        """
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=self._timeout, trust_env=True)
+        try:
+            async with self._session.get(
+                url,
+                headers=headers,
+                params=params,
+                auth=aiohttp.BasicAuth(*auth) if auth else None,
+                max_redirects=3,
+            ) as answer:
+                kind = answer.content_type
+                if answer.status != 200 or kind in _WORDS:
+                    raw = await answer.content.read(_ANSWER_BYTES)
+                    return b"", _read(answer.status, raw, answer.headers.get("Retry-After")).check()
+                if not kind.startswith("image/") and kind not in _BYTES:
+                    raise MediaError(
+                        "只能接收照片（JPEG、PNG、WebP）。", "Only photos (JPEG, PNG, WebP) can be received."
+                    )
+                data = bytearray()
+                if (answer.content_length or 0) <= limit_bytes:
+                    async for chunk in answer.content.iter_chunked(1 << 16):
+                        data += chunk
+                        if len(data) > limit_bytes:
+                            break
+                    else:
+                        return bytes(data), Response(200)
+                mib = limit_bytes / 1024 / 1024
+                raise MediaError(
+                    f"照片超过 {mib:g} MB，请压缩后再发。",
+                    f"The photo is larger than {mib:g} MB; send a smaller one.",
+                )
+        except (aiohttp.ClientError, OSError) as error:
             raise SendError(f"{_host(url)} cannot be reached: {type(error).__name__}") from error
         except asyncio.TimeoutError as error:
             raise SendError(f"{_host(url)} did not answer in {self._timeout.total:g} s") from error

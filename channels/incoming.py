@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 # GCJ-02 bends positions inside this box only (degrees); the ellipsoid is Krasovsky's (SK-42), a in m.
 _WEST, _EAST, _SOUTH, _NORTH = 72.004, 137.8347, 0.8293, 55.8271
 _A, _EE = 6378245.0, 0.00669342162296594323

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from city.messages import Answer, Message, Reply
@@ -33,6 +33,18 @@ class ConversationOwner(Protocol):
 
     async def answered(self, message: Message, answer: Answer) -> Sequence[Reply]:
         """Return the replies to give: the bot's own, with what comes before and after them."""
+        ...
+
+
+class PhotoTaker(Protocol):
+    """Keeps the photos that citizens send from chat apps, until a request takes them up."""
+
+    async def take(self, conversation_id: str, fetch: Callable[[int], Awaitable[bytes]]) -> str:
+        """Fetch a photo, with the most bytes it may have, and keep it; return its id.
+
+        Raises:
+            MediaError: it is no usable photo, or there are too many. Whatever `fetch` raises.
+        """
         ...
 
 

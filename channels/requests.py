@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import aiohttp
 from aiohttp import web
@@ -16,6 +16,7 @@ from actions.requests.open311.client import Open311Client
 from actions.requests.open311.sync import Open311Sync
 from actions.requests.records import Photo
 from actions.requests.service import RequestService
+from channels.base import MediaError
 from channels.jsonio import dumps
 from channels.limits import Rate, TokenBuckets
 from channels.open311 import Open311Server
@@ -46,6 +47,23 @@ class RequestErasure:
     async def erased(self, conversation_id: str) -> None:
         """Delete a conversation's unfiled photos, and unlink it from its requests."""
         await asyncio.to_thread(self._service.forget, conversation_id)
+
+
+class RequestPhotos:
+    """Keeps photos from chat apps with the unfiled ones of their conversation (a `PhotoTaker`)."""
+
+    def __init__(self, service: RequestService) -> None:
+        self._service = service
+
+    async def take(self, conversation_id: str, fetch: Callable[[int], Awaitable[bytes]]) -> str:
+        """Fetch and keep a photo, unless too many wait already; raises `MediaError`."""
+        box, now = self._service.photos, self._service.now()
+        try:
+            await asyncio.to_thread(box.check_room, conversation_id)
+            data = await fetch(box.limits.max_bytes)
+            return (await asyncio.to_thread(box.put, conversation_id, data, now)).id
+        except PhotoError as error:
+            raise MediaError(error.zh, error.en) from error
 
 
 def attach_requests(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bot.brain import Brain, BrainConfig
     from channels import gateway
     from channels.extension import Extension
-    from channels.protocols import ConversationObserver
+    from channels.protocols import ConversationObserver, PhotoTaker
     from channels.traces import TraceRecorder, TraceStore
     from chengda.people import People
     from city.live import LiveSettings
@@ -188,6 +188,7 @@ def gateway_config(
         exports=settings.data / "exports",
         files=settings.data / "files",
         live=live,
+        photos=_request_photos(),
         extensions=[*make_extensions(settings), *(people.extensions if people else ())],
         alerts=bool(people and people.notices),
     )
@@ -270,6 +271,13 @@ def _request_observers() -> list[ConversationObserver]:
     from channels.requests import RequestErasure
 
     return [RequestErasure(requests.get_service())] if requests.configured() else []
+
+
+def _request_photos() -> PhotoTaker | None:
+    from actions import requests
+    from channels.requests import RequestPhotos
+
+    return RequestPhotos(requests.get_service()) if requests.configured() else None
 
 
 def start_rooms(settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _I = re.IGNORECASE
+_ATTACHMENT = re.compile(r"^(?:📷(?: ?(?:照片|Photo))?|📍 ?-?\d{1,2}\.\d+, ?-?\d{1,3}\.\d+)$")
 _YES = re.compile(
     r"^(?:嗯+|是的?|对的?|没错|好的?|行|可以|确认|确定|提交|就这样|就这个|没问题|要的?|用(?:这个|它)?吧?|ok(?:ay)?|yes|yeah|yep|yup|sure|correct|right|confirm"
     r"|submit|go ahead|file it|send it|looks good|that'?s (?:right|it|all)|fine|please do|y)(?:[，,。.!！ ]|确认|提交|吧|啊|please|submit|confirm|$)",
@@ -170,6 +171,11 @@ def detail_in(text: str) -> str | None:
     match = _DETAIL.search(text.strip())
     rest = text.strip()[match.end() :].strip(" ，,：:。.") if match else ""
     return rest or None
+
+
+def is_attachment(text: str) -> bool:
+    """Return whether a message is nothing but a photo or a position, as channels write one without words."""
+    return bool(_ATTACHMENT.match(text.strip()))
 
 
 def announces_detail(text: str) -> bool:

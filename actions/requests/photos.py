@@ -123,18 +123,17 @@ class PhotoBox:
         self._store, self._folder, self.limits = store, folder, limits
 
     def put(self, conversation_id: str | None, data: bytes, now: datetime) -> Photo:
-        """Store a photo for a conversation.
+        """Store a photo for a conversation; one that waits there already is returned as it is.
 
         Raises:
             PhotoError: it is no usable photo, or the conversation has too many unfiled ones.
         """
+        sha256 = hashlib.sha256(data).hexdigest()
         if conversation_id is not None:
-            waiting = len(self._store.photos(conversation_id=conversation_id))
-            if waiting >= self.limits.unfiled_per_conversation:
-                raise PhotoError(
-                    f"已有 {waiting} 张照片待提交，请先完成或取消当前上报。",
-                    f"{waiting} photos are waiting already; finish or cancel the report first.",
-                )
+            known = self._store.unfiled_photo(conversation_id, sha256)
+            if known is not None:
+                return known
+            self.check_room(conversation_id)
         cleaned = clean(data, self.limits)
         photo = Photo(
             secrets.token_urlsafe(18),
@@ -151,8 +150,17 @@ class PhotoBox:
         temporary = path.with_suffix(".part")
         temporary.write_bytes(cleaned.data)
         temporary.replace(path)
-        self._store.add_photo(photo, conversation_id, hashlib.sha256(data).hexdigest())
+        self._store.add_photo(photo, conversation_id, sha256)
         return photo
+
+    def check_room(self, conversation_id: str) -> None:
+        """Raise `PhotoError` when a conversation has as many unfiled photos as it may."""
+        waiting = len(self._store.photos(conversation_id=conversation_id))
+        if waiting >= self.limits.unfiled_per_conversation:
+            raise PhotoError(
+                f"已有 {waiting} 张照片待提交，请先完成或取消当前上报。",
+                f"{waiting} photos are waiting already; finish or cancel the report first.",
+            )
 
     def path(self, photo_id: str) -> Path | None:
         """Return where a photo lies, or `None` when the id is no id."""

@@ -344,6 +344,17 @@ class RequestStore:
         with writing(self.engine) as session:
             session.execute(insert(t.photos).values(values))
 
+    def unfiled_photo(self, conversation_id: str, sha256: str) -> Photo | None:
+        """Return a conversation's unfiled photo that was made from these bytes."""
+        query = select(t.photos).where(
+            t.photos.c.conversation_id == conversation_id,
+            t.photos.c.request_id.is_(None),
+            t.photos.c.sha256 == sha256,
+        )
+        with reading(self.engine) as session:
+            row = session.execute(query.limit(1)).first()
+        return None if row is None else _photo(row)
+
     def photos(self, *, request_id: int | None = None, conversation_id: str | None = None) -> list[Photo]:
         """Return a request's photos, or a conversation's unfiled ones, oldest first."""
         query = select(t.photos).order_by(t.photos.c.created_at, t.photos.c.id)

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -20,6 +20,7 @@ from channels.fitting.shape import Shape
 from channels.formats import child, needed, read_json, text_of
 from channels.guard import ReplayGuard, same
 from channels.http import Response, TokenCache, with_token
+from channels.incoming import on_host
 
 _GROUP = "2"
 
@@ -63,15 +64,33 @@ class DingTalk(AppChannel):
         text = text_of(child(data, "text"), "content") or text_of(child(data, "content"), "recognition")
         sender = text_of(data, "senderStaffId") or needed(data, "senderId")
         group = needed(data, "conversationId") if text_of(data, "conversationType") == _GROUP else ""
+        code = text_of(child(data, "content"), "downloadCode") if data.get("msgtype") == "picture" else ""
+        media = [{"code": code}] if code else []
         return [
             Inbound(
                 sender,
                 needed(data, "msgId"),
                 text.strip(),
                 context={"group": group},
-                unreadable=not text.strip(),
+                unreadable=not (text.strip() or media),
+                media=media,
             )
         ]
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Exchange the download code for an address, and download from there."""
+        body = {"downloadCode": media["code"], "robotCode": self.credentials.robot_code}
+
+        async def call(token: str) -> Response:
+            headers = {"x-acs-dingtalk-access-token": token}
+            url = f"{self.credentials.api_url}/v1.0/robot/messageFiles/download"
+            return await self.client.call("POST", url, json_body=body, headers=headers)
+
+        response = (await with_token(self._tokens, call, _ended)).check()
+        url = text_of(response.data, "downloadUrl")
+        if not on_host(url, "dingtalk.com", "aliyuncs.com", self.credentials.api_url):
+            raise UndeliverableError("DingTalk gave no address of its own for a picture")
+        return (await self.client.picture(url, limit_bytes))[0]
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send Markdown to the person or to the group."""

@@ -35,6 +35,7 @@ from channels.fitting.shape import Shape
 from channels.formats import child, needed, read_json, text_of
 from channels.guard import ReplayGuard, same
 from channels.http import Response, TokenCache, with_token
+from channels.incoming import position
 
 _MENTION = re.compile(r"@_user_\d+\s*")
 _TOKEN_ENDED = frozenset({99991661, 99991663, 99991664, 99991668})
@@ -123,14 +124,38 @@ class Feishu(AppChannel):
             return ()
         message = child(event, "message")
         sender = needed(child(event, "sender", "sender_id"), "open_id")
-        text = ""
-        if message.get("message_type") == "text":
-            text = text_of(read_json(needed(message, "content")), "text")
+        content, kind = read_json(needed(message, "content")), text_of(message, "message_type")
+        text = text_of(content, "text") if kind == "text" else ""
         text = _MENTION.sub("", text).strip()
         chat = needed(message, "chat_id") if message.get("chat_type") == "group" else ""
+        message_id, context = needed(message, "message_id"), {"chat": chat}
+        place, media = None, []
+        if kind == "location":
+            place = position(content.get("latitude"), content.get("longitude"), gcj02=True)
+        elif kind == "image":
+            media = [{"message": message_id, "key": needed(content, "image_key")}]
+        unreadable = not (text or place or media)
         return [
-            Inbound(sender, needed(message, "message_id"), text, context={"chat": chat}, unreadable=not text)
+            Inbound(
+                sender, message_id, text, context=context, unreadable=unreadable, location=place, media=media
+            )
         ]
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Download a resource of a message (获取消息中的资源文件)."""
+        path = f"{media['message']}/resources/{media['key']}"
+        url, data = f"{self.credentials.api_url}/open-apis/im/v1/messages/{path}", b""
+
+        async def call(token: str) -> Response:
+            nonlocal data
+            headers = {"Authorization": f"Bearer {token}"}
+            data, response = await self.client.picture(
+                url, limit_bytes, headers=headers, params={"type": "image"}
+            )
+            return response
+
+        self._check(await with_token(self._tokens, call, _ended))
+        return data
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send an interactive card."""
@@ -164,7 +189,11 @@ class Feishu(AppChannel):
                 headers={"Authorization": f"Bearer {token}"},
             )
 
-        response = await with_token(self._tokens, call, _ended)
+        self._check(await with_token(self._tokens, call, _ended))
+
+    @staticmethod
+    def _check(response: Response) -> None:
+        """Raise as `send` does for one of Feishu's error codes."""
         code = response.data.get("code")
         if code in _RATE:
             raise SendError(f"{code}: {response.data.get('msg')}", 2.0)

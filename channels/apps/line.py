@@ -8,7 +8,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -20,6 +20,7 @@ from channels.fitting.shape import Shape, Unit
 from channels.formats import child, items, needed, read_json, text_of
 from channels.guard import same
 from channels.http import Response
+from channels.incoming import position
 
 
 class LineCredentials(Credentials):
@@ -28,6 +29,7 @@ class LineCredentials(Credentials):
     channel_secret: str = Field(min_length=1)
     token: str = Field(min_length=1)
     api_url: str = "https://api.line.me"
+    data_url: str = "https://api-data.line.me"
 
 
 class Line(AppChannel):
@@ -60,8 +62,28 @@ class Line(AppChannel):
             if kind == "follow":
                 text = "你好"
             message_id = text_of(message, "id") or event_id or needed(event, "replyToken")
-            found.append(Inbound(sender, message_id, text, context={"to": to}, unreadable=not text))
+            place = position(message.get("latitude"), message.get("longitude"))
+            media = [{"id": message_id}] if _is_picture(message) else []
+            unreadable = not (text or place or media)
+            context = {"to": to}
+            found.append(
+                Inbound(
+                    sender,
+                    message_id,
+                    text,
+                    context=context,
+                    unreadable=unreadable,
+                    location=place,
+                    media=media,
+                )
+            )
         return found
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Download the content of a message."""
+        url = f"{self.credentials.data_url}/v2/bot/message/{media['id']}/content"
+        headers = {"Authorization": f"Bearer {self.credentials.token}"}
+        return (await self.client.picture(url, limit_bytes, headers=headers))[0]
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Push one message; 409 means that an earlier attempt was taken."""
@@ -115,6 +137,12 @@ class Line(AppChannel):
         }
         body = json.dumps({"destination": "U1", "events": [event]}).encode()
         return Delivery("POST", {"x-line-signature": self._sign(body)}, {}, body)
+
+
+def _is_picture(message: Mapping[str, Any]) -> bool:
+    return (
+        text_of(message, "type") == "image" and text_of(child(message, "contentProvider"), "type") == "line"
+    )
 
 
 CHANNEL = Line

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from channels.apps.meta import MetaChannel, MetaCredentials
-from channels.base import Delivery, Inbound, Outgoing
+from channels.apps.meta import MEDIA_HOSTS, MetaChannel, MetaCredentials
+from channels.base import Delivery, Inbound, Outgoing, UndeliverableError
 from channels.fitting.fit import Part
 from channels.fitting.shape import Shape
 from channels.formats import child, items, needed, read_json, text_of
+from channels.incoming import on_host, position
 
 
 class Messenger(MetaChannel):
@@ -33,8 +34,18 @@ class Messenger(MetaChannel):
                     found.append(Inbound(sender, mid, text_of(postback, "payload")))
                     continue
                 text = text_of(child(message, "quick_reply"), "payload") or text_of(message, "text")
-                found.append(Inbound(sender, needed(message, "mid"), text, unreadable=not text))
+                place, media = _attached(message)
+                unreadable = not (text or place or media)
+                mid = needed(message, "mid")
+                found.append(Inbound(sender, mid, text, unreadable=unreadable, location=place, media=media))
         return found
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Download from the address in the signed delivery, which must be one of Meta's."""
+        url = str(media["url"])
+        if not on_host(url, *MEDIA_HOSTS, self.credentials.api_url):
+            raise UndeliverableError("Messenger gave an address for a picture that is not Meta's")
+        return (await self.client.picture(url, limit_bytes))[0]
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send a text with quick replies, or a picture."""
@@ -68,6 +79,19 @@ class Messenger(MetaChannel):
             "message": {"mid": f"m_{time.time_ns()}", "text": text},
         }
         return self.signed({"object": "page", "entry": [{"id": "1", "messaging": [event]}]})
+
+
+def _attached(message: Mapping[str, Any]) -> tuple[dict[str, float] | None, list[dict[str, str]]]:
+    """Return the shared position and the pictures; a sticker such as 👍 is no picture."""
+    place, media = None, []
+    for item in items(message, "attachments"):
+        payload = child(item, "payload")
+        if text_of(item, "type") == "location":
+            where = child(payload, "coordinates")
+            place = position(where.get("lat"), where.get("long"))
+        elif text_of(item, "type") == "image" and not text_of(payload, "sticker_id"):
+            media.append({"url": needed(payload, "url")})
+    return place, media
 
 
 CHANNEL = Messenger

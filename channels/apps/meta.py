@@ -16,6 +16,8 @@ from channels.http import Response
 
 # Graph API, error handling: rate limits, and what passes by itself.
 _RATE = {4, 80007, 130429, 131048, 131056, 613, 32, 17}
+# Where Meta keeps what people send.
+MEDIA_HOSTS = ("fbcdn.net", "fbsbx.com", "facebook.com", "whatsapp.net")
 _PASSING = {1, 2, 131000, 131016, 190, 133004}
 
 
@@ -56,7 +58,7 @@ class MetaChannel(AppChannel):
             "POST",
             f"{self.credentials.api_url}/{path}",
             json_body=body,
-            headers={"Authorization": f"Bearer {self.credentials.token}"},
+            headers=self.bearer(),
         )
         error = response.data.get("error")
         if isinstance(error, dict):
@@ -65,6 +67,15 @@ class MetaChannel(AppChannel):
                 raise SendError(reason, 10.0)
             raise (SendError if code in _PASSING else UndeliverableError)(reason)
         return response.check()
+
+    async def graph_get(self, path: str) -> Response:
+        """Read from the Graph API; raise as `send` does."""
+        url = f"{self.credentials.api_url}/{path}"
+        return (await self.client.call("GET", url, headers=self.bearer())).check()
+
+    def bearer(self) -> dict[str, str]:
+        """Return the header that carries the token."""
+        return {"Authorization": f"Bearer {self.credentials.token}"}
 
     def signed(self, body: dict[str, Any]) -> Delivery:
         """Return a signed delivery of `body`."""

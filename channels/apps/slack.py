@@ -6,7 +6,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -28,6 +28,7 @@ from channels.fitting.fit import Part
 from channels.fitting.shape import Shape
 from channels.formats import child, items, needed, read_json, text_of
 from channels.guard import ReplayGuard
+from channels.incoming import PHOTO_TYPES, on_host
 
 _MENTION = re.compile(r"<@[A-Z0-9]+(?:\|[^>]*)?>\s*")
 _PASSING = {
@@ -108,6 +109,8 @@ class Slack(AppChannel):
         text = _MENTION.sub("", text_of(event, "text"))
         text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
         context = {"channel": channel, "thread": thread}
+        files = [file for file in items(event, "files") if text_of(file, "mimetype") in PHOTO_TYPES]
+        media = [{"url": needed(file, "url_private")} for file in files]
         # A mention arrives as two events; both have the same channel and time stamp.
         return [
             Inbound(
@@ -115,9 +118,18 @@ class Slack(AppChannel):
                 f"{channel}:{stamp}",
                 text,
                 context=context,
-                unreadable=not text.strip(),
+                unreadable=not (text.strip() or media),
+                media=media,
             )
         ]
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Download a file; the bot needs the scope files:read."""
+        url = str(media["url"])
+        if not on_host(url, "files.slack.com", self.credentials.api_url):
+            raise UndeliverableError("Slack gave no address of its own for a picture")
+        headers = {"Authorization": f"Bearer {self.credentials.token}"}
+        return (await self.client.picture(url, limit_bytes, headers=headers))[0]
 
     def _pressed(self, body: dict[str, Any]) -> Sequence[Inbound]:
         actions = items(body, "actions")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -25,9 +25,12 @@ from channels.fitting.fit import Part
 from channels.fitting.shape import Shape, Unit
 from channels.fitting.sms import segments, thrifty
 from channels.formats import needed
+from channels.incoming import PHOTO_TYPES, on_host
 
 logger = logging.getLogger(__name__)
 
+# Pictures in one MMS at most.
+_MEDIA = 10
 # Error codes of Twilio that pass: the queue is full, the account's rate, a carrier's outage.
 _PASSING = frozenset({20429, 30001, 30002, 30017, 14107, 20003, 20500, 20503})
 
@@ -87,7 +90,22 @@ class Sms(AppChannel):
         if "Body" not in form or form.get("MessageStatus"):
             return ()
         text = form["Body"]
-        return [Inbound(needed(form, "From"), needed(form, "MessageSid"), text, unreadable=not text.strip())]
+        media = [
+            {"url": needed(form, f"MediaUrl{number}")}
+            for number in range(_MEDIA)
+            if form.get(f"MediaContentType{number}") in PHOTO_TYPES
+        ]
+        unreadable = not (text.strip() or media)
+        sender, sid = needed(form, "From"), needed(form, "MessageSid")
+        return [Inbound(sender, sid, text, unreadable=unreadable, media=media)]
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Download a picture of an MMS from the account's own store."""
+        url, account = str(media["url"]), self.credentials.account_sid
+        if not on_host(url, self.credentials.api_url):
+            raise UndeliverableError("Twilio gave no address of its own for a picture")
+        auth = (account, self.credentials.auth_token)
+        return (await self.client.picture(url, limit_bytes, auth=auth))[0]
 
     def acknowledge(self, delivery: Delivery) -> Acknowledgement:
         """Answer with TwiML that says nothing."""

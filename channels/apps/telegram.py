@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -13,8 +13,9 @@ from channels.app import AppChannel, Credentials
 from channels.base import Delivery, Inbound, Outgoing, SendError, UndeliverableError, VerificationError
 from channels.fitting.fit import Part
 from channels.fitting.shape import Shape, Unit
-from channels.formats import child, needed, read_json, text_of
+from channels.formats import child, items, needed, read_json, text_of
 from channels.guard import same
+from channels.incoming import PHOTO_TYPES, position
 
 _HEADER = "x-telegram-bot-api-secret-token"
 
@@ -56,7 +57,25 @@ class Telegram(AppChannel):
         # "/start" and "/help" open a conversation; a command may carry the bot's name.
         if text.split("@")[0].split(" ")[0] in {"/start", "/help"}:
             text = "你好" if text_of(person, "language_code").startswith("zh") else "hello"
-        return [Inbound(sender, update_id, text, context=context, unreadable=not text)]
+        where = child(message, "location")
+        place = position(where.get("latitude"), where.get("longitude"))
+        media = _pictures(message)
+        unreadable = not (text or place or media)
+        return [
+            Inbound(
+                sender, update_id, text, context=context, unreadable=unreadable, location=place, media=media
+            )
+        ]
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Ask getFile for the path, then download; bots may fetch up to 20 MB."""
+        url, token = self.credentials.api_url, self.credentials.token
+        body = {"file_id": media["file_id"]}
+        found = await self.client.call("POST", f"{url}/bot{token}/getFile", json_body=body)
+        path = text_of(child(found.data, "result"), "file_path")
+        if not path:
+            raise UndeliverableError(f"Telegram {found.status}: {str(found.data.get('description'))[:300]}")
+        return (await self.client.picture(f"{url}/file/bot{token}/{path}", limit_bytes))[0]
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Call sendMessage or sendPhoto."""
@@ -97,6 +116,18 @@ class Telegram(AppChannel):
         }
         body = json.dumps({"update_id": time.time_ns(), "message": message}).encode()
         return Delivery("POST", {_HEADER: self.credentials.secret}, {}, body)
+
+
+def _pictures(message: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the largest size of a photo, or a picture sent as a file, which keeps its position."""
+    sizes = items(message, "photo")
+    if sizes:
+        largest = max(sizes, key=lambda size: int(text_of(size, "width") or 0))
+        return [{"file_id": needed(largest, "file_id")}]
+    document = child(message, "document")
+    if text_of(document, "mime_type") in PHOTO_TYPES:
+        return [{"file_id": needed(document, "file_id")}]
+    return []
 
 
 CHANNEL = Telegram

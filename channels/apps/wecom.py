@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
 from pydantic import Field, validator
 
 from channels.app import AppChannel, Credentials, Surroundings
-from channels.apps.wechat import check_code, read_token, token_ended
+from channels.apps.wechat import attached, check_code, fetch_media, read_token, token_ended
 from channels.base import Acknowledgement, Delivery, Inbound, Outgoing, ParseError, VerificationError
 from channels.fitting.fit import Part
 from channels.fitting.shape import Shape, Unit
@@ -84,7 +84,15 @@ class WeCom(AppChannel):
             event_id = f"{sender}:{needed(fields, 'CreateTime')}:{fields.get('Event', '')}"
             return [Inbound(sender, event_id, text)] if text else ()
         text = fields.get("Content", "") if kind == "text" else ""
-        return [Inbound(sender, needed(fields, "MsgId"), text, unreadable=not text.strip())]
+        place, media = attached(fields)
+        unreadable = not (text.strip() or place or media)
+        message_id = needed(fields, "MsgId")
+        return [Inbound(sender, message_id, text, unreadable=unreadable, location=place, media=media)]
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Download by media id (获取临时素材)."""
+        url = f"{self.credentials.api_url}/cgi-bin/media/get"
+        return await fetch_media(self.client, self._tokens, url, str(media["id"]), limit_bytes)
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send an application message; a repeated attempt asks WeCom to drop what it has taken before."""

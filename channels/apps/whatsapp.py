@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
-from channels.apps.meta import MetaChannel, MetaCredentials
-from channels.base import Delivery, Inbound, Outgoing
+from channels.apps.meta import MEDIA_HOSTS, MetaChannel, MetaCredentials
+from channels.base import Delivery, Inbound, Outgoing, UndeliverableError
 from channels.fitting.fit import Part, shorten
 from channels.fitting.shape import Shape
 from channels.formats import child, items, needed, read_json, text_of
+from channels.incoming import PHOTO_TYPES, on_host, position
 
 _REPLY_BUTTONS = 3
 _INTERACTIVE_CHARS = 1024
@@ -49,9 +50,26 @@ class WhatsApp(MetaChannel):
             or text_of(child(message, kind), "caption")
         )
         ignored = kind in {"reaction", "system", "unsupported"}
+        where = child(message, "location")
+        place = position(where.get("latitude"), where.get("longitude"))
+        file = child(message, kind) if kind in {"image", "document"} else {}
+        media = [{"id": needed(file, "id")}] if text_of(file, "mime_type") in PHOTO_TYPES else []
+        unreadable = not (text or ignored or place or media)
         return Inbound(
-            needed(message, "from"), needed(message, "id"), text, unreadable=not text and not ignored
+            needed(message, "from"),
+            needed(message, "id"),
+            text,
+            unreadable=unreadable,
+            location=place,
+            media=media,
         )
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Ask for the picture's address, which lives five minutes, and download it."""
+        url = text_of((await self.graph_get(str(media["id"]))).data, "url")
+        if not on_host(url, *MEDIA_HOSTS, self.credentials.api_url):
+            raise UndeliverableError("WhatsApp gave no address of its own for a picture")
+        return (await self.client.picture(url, limit_bytes, headers=self.bearer()))[0]
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send a text, reply buttons, a list or a picture."""

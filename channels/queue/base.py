@@ -87,4 +87,4 @@ def to_json(inbound: Inbound) -> dict[str, Any]:
 
 def from_json(data: Mapping[str, Any]) -> Inbound:
     """Return the message that `to_json` wrote."""
-    return Inbound(**data)
+    return Inbound(**{**data, "media": tuple(data.get("media") or ())})

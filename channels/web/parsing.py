@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from channels.config import Limits
+from channels.incoming import stand_in
 from channels.jsonio import JsonError, loads_object
 from channels.problem import Problem
 from channels.text import clean_text
@@ -89,7 +90,7 @@ def parse_message(data: Mapping[str, Any], limits: Limits) -> ParsedMessage:
             `text-too-long` above `limits.text_chars`.
     """
     metadata = {**_location(data.get("location")), **_attachments(data.get("attachments"))}
-    raw = data.get("text", _stand_in(metadata) if metadata else None)
+    raw = data.get("text", stand_in(metadata) if metadata else None)
     if not isinstance(raw, str):
         raise _bad(
             "缺少文字内容：text 须为字符串。", "text is missing or not a string; send what the citizen wrote."
@@ -140,12 +141,6 @@ def _attachments(value: Any) -> dict[str, Any]:
 
 def _is_upload(value: Any) -> bool:
     return isinstance(value, str) and _UPLOAD.fullmatch(value) is not None
-
-
-def _stand_in(metadata: Mapping[str, Any]) -> str:
-    """Return the words for a message without any: what the history shows, and any channel can read."""
-    where = metadata.get("location")
-    return f"📍 {where['lat']:.5f}, {where['lon']:.5f}" if where else "📷"
 
 
 def parse_feedback(data: Mapping[str, Any], limits: Limits) -> ParsedFeedback:

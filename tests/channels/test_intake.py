@@ -144,7 +144,7 @@ async def test_roles_come_from_the_identity(client: Any, brain: Any, eventually:
 async def test_pictures_are_answered_kindly(client: Any, dove: Dove, brain: Any, eventually: Any) -> None:
     await post(client, note("ann", 1, " ", unreadable=True))
     await eventually(lambda: dove.sent)
-    assert "only read text" in dove.texts("ann")[0]
+    assert "messages of this kind" in dove.texts("ann")[0]
     assert brain.seen == []
 
 

@@ -46,7 +46,7 @@ class Form:
         outcome = Outcome(True)
         self._stamp(draft, turn)
         self.places.attachments(draft, turn, outcome)
-        if turn.text and not cues.is_bare(turn.text) and not turn.text.startswith("📷"):
+        if turn.text and not cues.is_bare(turn.text) and not cues.is_attachment(turn.text):
             self.answers.describe(draft, turn, outcome)
         self._settle(draft)
         return draft, outcome
@@ -71,7 +71,7 @@ class Form:
     def _step(self, draft: Draft, turn: Turn, outcome: Outcome) -> bool:
         text, slot = turn.text.strip(), turn.requested or CONFIRMATION
         shared = self.places.attachments(draft, turn, outcome)
-        if shared and (turn.location is not None or text.startswith("📷")):
+        if (shared or turn.has_photos) and (turn.location is not None or cues.is_attachment(text)):
             return True
         if cues.is_cancel(text):
             draft.decision = "cancel"

@@ -59,8 +59,8 @@ def test_a_photos_position_is_offered_not_taken(service: RequestService, clock: 
 def test_more_photos_than_fit_are_left_out(make_service: Callable[..., RequestService], clock: Any) -> None:
     service = make_service(photos={"per_request": 2})
     draft = begin(service)
-    for _ in range(4):
-        service.photos.put("c1", photo_bytes(), clock())
+    for side in range(40, 44):
+        service.photos.put("c1", photo_bytes((64, side)), clock())
     outcome = Form(service).take(draft, turn("📷", 1, requested=CONTACT, has_photos=True))
     assert len(draft.photos) == 2 and any("2 photos" in note for note in outcome.notes)
 
@@ -102,3 +102,17 @@ def test_nothing_that_is_said_breaks_the_form(service: RequestService, text: str
     for slot in (PLACE, CONTACT, CONFIRMATION, "request_details", "request_category", "request_duplicate"):
         draft = begin(service)
         Form(service).take(draft, turn(text, 1, requested=slot))
+
+
+def test_a_bare_photo_or_position_begins_a_report_and_is_no_description(
+    service: RequestService, clock: Any
+) -> None:
+    service.photos.put("c1", photo_bytes(), clock())
+    draft, outcome = Form(service).begin(turn("📷", intent="report_problem", has_photos=True))
+    assert len(draft.photos) == 1 and draft.description is None
+    assert any("photo" in note for note in outcome.notes)
+    Form(service).take(draft, turn("📷 Photo", 2, has_photos=True))
+    assert draft.description is None
+    where = turn("📍 29.00010, 124.50000", 3, intent="report_problem", location=(29.0001, 124.5))
+    draft, _ = Form(service).begin(where)
+    assert draft.place is not None and draft.description is None

@@ -128,13 +128,15 @@ def test_a_picture_of_too_many_pixels_is_refused() -> None:
 
 def test_a_hundred_photos_are_too_many(service: RequestService, clock: Any) -> None:
     stored = 0
-    for _ in range(100):
+    for number in range(100):
         try:
-            service.photos.put("c1", photo_bytes(), clock())
+            service.photos.put("c1", photo_bytes((64, 48 + number)), clock())
             stored += 1
         except PhotoError as error:
             assert "10" in str(error)
     assert stored == service.section.photos.unfiled_per_conversation
+    again = service.photos.put("c1", photo_bytes((64, 48)), clock())
+    assert again.id in {photo.id for photo in service.store.photos(conversation_id="c1")}
     clock.go(hours=73)
     assert service.photos.sweep(clock()) == stored
     assert service.store.photos(conversation_id="c1") == []
