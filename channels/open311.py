@@ -12,9 +12,10 @@ from typing import Any
 
 from aiohttp import web
 
-from actions.requests.errors import FieldError, FloodError, RequestsError, UnknownCategoryError
+from actions.requests.errors import FieldError, FloodError, PhotoError, RequestsError, UnknownCategoryError
 from actions.requests.lifecycle import CLOSED, OPEN_STATES
 from actions.requests.open311.georeport import (
+    MEDIA,
     definition_item,
     parse_time,
     request_item,
@@ -22,25 +23,19 @@ from actions.requests.open311.georeport import (
     to_json,
     to_xml,
 )
-from actions.requests.records import Filter, NewRequest, Place, Request
+from actions.requests.records import Filter, Request
 from actions.requests.service import RequestService
 from channels.limits import Rate, TokenBuckets
-from channels.text import clean_text
+from channels.open311_input import GeoReportError, new_request, read_sent
 
 BASE = "/open311/v2"
 MAX_IDS = 100
 # The specification's bounds on a list without dates: 90 days or 1,000 requests.
 DEFAULT_DAYS = 90
+# When the endpoint last changed its form.
+_CHANGED = "2026-11-24T00:00:00Z"
 _TYPES = {"json": "application/json", "xml": "text/xml"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class GeoReportError(Exception):
-    """A refusal in the specification's own form."""
-
-    def __init__(self, status: int, description: str) -> None:
-        super().__init__(description)
-        self.status, self.description = status, description
 
 
 class Open311Server:
@@ -76,6 +71,7 @@ class Open311Server:
             web.get(BASE + r"/requests/{id:[\w-]+}" + ending, self._guard(self.one_request)),
             web.get(BASE + r"/tokens/{token:[\w-]+}" + ending, self._guard(self.token)),
             web.post(BASE + "/webhook" + ending, self._guard(self.webhook)),
+            web.get(MEDIA + r"/{id:[\w-]+}.jpg", self.media),
         ]
 
     def _guard(self, method: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
@@ -86,7 +82,7 @@ class Open311Server:
                 return _refuse(request, error.status, error.description)
             except FloodError as error:
                 return _refuse(request, 429, str(error))
-            except (FieldError, UnknownCategoryError) as error:
+            except (FieldError, PhotoError, UnknownCategoryError) as error:
                 return _refuse(request, 400, str(error))
             except RequestsError as error:
                 return _refuse(request, 500, str(error))
@@ -98,12 +94,14 @@ class Open311Server:
     async def discovery(self, request: web.Request) -> web.Response:
         """GET discovery → where the endpoint is and which formats it speaks."""
         data = {
-            "changeset": "2026-11-24T00:00:00Z",
+            "changeset": _CHANGED,
+            "contact": "",
+            "key_service": "",
             "endpoints": [
                 {
                     "specification": "http://wiki.open311.org/GeoReport_v2",
-                    "url": f"{request.scheme}://{request.host}{BASE}",
-                    "changeset": "2026-11-24T00:00:00Z",
+                    "url": f"{self._base(request)}{BASE}",
+                    "changeset": _CHANGED,
                     "type": "production",
                     "formats": list(_TYPES.values()),
                 }
@@ -128,16 +126,18 @@ class Open311Server:
 
     async def file(self, request: web.Request) -> web.Response:
         """POST requests → the number of the filed request."""
-        form = await request.post()
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        sent = await read_sent(request, self._service.section.photos.max_bytes)
+        fields = sent.fields
         self._jurisdiction(fields)
         key = self._key(fields.get("api_key", ""))
         wait_s = self._posts.wait_s(key)
         if wait_s:
             raise GeoReportError(429, f"too many requests; try again in {wait_s:.0f} s")
         self._posts.take(key)
-        new = self._new(fields, key, request)
-        filed = await asyncio.to_thread(self._service.file, new)
+        repeated = request.headers.get("Idempotency-Key", "")[:100] or secrets.token_hex(12)
+        new = new_request(self._service, fields, f"open311:{key[:8]}:{repeated}", _language(request))
+        photos = [await asyncio.to_thread(self._keep, photo) for photo in sent.photos]
+        filed = await asyncio.to_thread(self._service.file, replace(new, photos=photos))
         item = {"service_request_id": filed.request.number, "service_notice": None, "account_id": None}
         return _respond(request, "service_requests", [item])
 
@@ -177,11 +177,25 @@ class Open311Server:
         item = {"service_request_id": found.number, "token": found.token}
         return _respond(request, "service_requests", [item])
 
+    async def media(self, request: web.Request) -> web.StreamResponse:
+        """GET media/{id}.jpg → a filed report's photo; its id cannot be guessed, so it needs no key."""
+        photo = await asyncio.to_thread(self._service.store.photo, request.match_info["id"])
+        path = self._service.photos.path(photo.id) if photo is not None else None
+        hidden = self._section.photos == "nobody" or photo is None or photo.request_id is None
+        if hidden or path is None or not path.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(
+            path, headers={"Content-Type": "image/jpeg", "Cache-Control": "private, max-age=86400"}
+        )
+
+    def _keep(self, data: bytes) -> str:
+        return self._service.photos.put(None, data, self._service.now()).id
+
     async def webhook(self, request: web.Request) -> web.Response:
         """POST webhook → a remote server says that one of our requests there has news; we go and ask."""
-        form = await request.post()
-        self._key(str(form.get("api_key", "")))
-        remote_id = str(form.get("service_request_id", ""))
+        fields = (await read_sent(request, 0)).fields
+        self._key(fields.get("api_key", ""))
+        remote_id = fields.get("service_request_id", "")
         if self._notify is None or not remote_id or not await self._notify(remote_id):
             raise GeoReportError(404, "service_request_id was not found")
         return _respond(request, "service_requests", [{"service_request_id": remote_id}])
@@ -198,61 +212,18 @@ class Open311Server:
     def _key(self, given: str) -> str:
         if not given:
             raise GeoReportError(403, "api_key was not provided")
-        # Every key is compared, so that the time taken tells nothing.
-        fits = [hmac.compare_digest(given.encode("utf-8", "replace"), key) for key in self._keys]
-        if not any(fits):
+        if not self._known(given):
             raise GeoReportError(403, "api_key is not valid")
         return given
+
+    def _known(self, given: str) -> bool:
+        # Every key is compared, so that the time taken tells nothing.
+        fits = [hmac.compare_digest(given.encode("utf-8", "replace"), key) for key in self._keys]
+        return any(fits)
 
     def _reader(self, query: Mapping[str, str]) -> None:
         if not self._section.public:
             self._key(query.get("api_key", ""))
-
-    def _new(self, fields: Mapping[str, str], key: str, request: web.Request) -> NewRequest:
-        code = fields.get("service_code", "")
-        if not code:
-            raise GeoReportError(400, "service_code was not provided")
-        category = self._service.catalogue.categories.get(code)
-        if category is None or category.kind != "report":
-            raise GeoReportError(404, "service_code was not found")
-        description = clean_text(fields.get("description", ""))
-        if len(description) > 4000:
-            raise GeoReportError(400, "description is longer than 4000 characters")
-        language = _language(request)
-        contact = clean_text(fields.get("phone", "") or fields.get("email", ""))
-        known = {
-            n: clean_text(v)[:500] for n, v in fields.items() if n in ("device_id", "account_id", "media_url")
-        }
-        repeated = request.headers.get("Idempotency-Key", "")[:100]
-        return NewRequest(
-            key=f"open311:{key[:8]}:{repeated or secrets.token_hex(12)}",
-            category=code,
-            description=description or category.name.get(language),
-            place=self._place(fields, language),
-            contact=contact,
-            language=language,
-            channel="open311",
-            source="open311",
-            attributes=known,
-        )
-
-    def _place(self, fields: Mapping[str, str], language: str) -> Place | None:
-        lat, lon = fields.get("lat", ""), fields.get("long", "")
-        address = clean_text(fields.get("address_string", "") or fields.get("address_id", ""))[:200]
-        if bool(lat) != bool(lon):
-            raise GeoReportError(400, "lat and long must be given together")
-        if lat:
-            try:
-                point = self._service.places.at(float(lat), float(lon), language)
-            except (ValueError, OverflowError):
-                point = None
-            if point is None:
-                raise GeoReportError(400, "lat and long must be degrees (WGS 84)")
-            return Place(address or point.text, point.lat, point.lon, point.district, "point")
-        if not address:
-            raise GeoReportError(400, "a location is needed: lat and long, address_string or address_id")
-        found = self._service.places.find(address, language)
-        return found[0].place if found else Place(address)
 
     def _filter(self, query: Mapping[str, str]) -> Filter:
         try:
@@ -276,6 +247,16 @@ class Open311Server:
         )
 
     # -- reading ----------------------------------------------------------------------------------------------
+
+    def _media(self, request: web.Request) -> Callable[[str], str] | None:
+        """Return what gives the address of a photo to this caller, `None` when it may see none."""
+        who = self._section.photos
+        if who == "keys" and not self._known(request.query.get("api_key", "")):
+            who = "nobody"
+        return None if who == "nobody" else lambda photo: f"{self._base(request)}{MEDIA}/{photo}.jpg"
+
+    def _base(self, request: web.Request) -> str:
+        return self._section.public_url.rstrip("/") or f"{request.scheme}://{request.host}"
 
     def _find(self, wanted: Filter, codes: Sequence[str]) -> tuple[list[Request], int]:
         if not codes:
@@ -305,7 +286,10 @@ class Open311Server:
         return found
 
     async def _items(self, request: web.Request, found: Sequence[Request], language: str) -> web.Response:
-        items = await asyncio.to_thread(lambda: [request_item(r, self._service, language) for r in found])
+        media = self._media(request)
+        items = await asyncio.to_thread(
+            lambda: [request_item(r, self._service, language, media) for r in found]
+        )
         return _respond(request, "service_requests", items)
 
 

@@ -21,6 +21,7 @@ from channels.jsonio import dumps
 from channels.limits import Rate, TokenBuckets
 from channels.open311 import Open311Server
 from channels.problem import Problem
+from channels.uploads import file_of
 from channels.web.keys import ADDRESS, STORE
 from channels.web.security import authorise, bearer_token
 from city.messages import Reply
@@ -87,7 +88,7 @@ def attach_requests(
                 "rate-limited", "上传过于频繁，请稍候。", "Too many uploads; wait.", retry_after_s=wait_s
             )
         uploads.take(address)
-        data = await _file_of(request, service.section.photos.max_bytes)
+        data = await file_of(request, service.section.photos.max_bytes)
         try:
             photo = await asyncio.to_thread(service.photos.put, conversation_id, data, service.now())
         except PhotoError as error:
@@ -112,42 +113,6 @@ def _shown(photo: Photo) -> dict[str, object]:
         "bytes": photo.bytes,
         "position": position,
     }
-
-
-async def _file_of(request: web.Request, limit_bytes: int) -> bytes:
-    """Read the part `file` of a multipart body, and no byte more than is allowed."""
-    too_large = Problem(
-        "body-too-large",
-        f"照片超过 {limit_bytes // 1024 // 1024} MB，请压缩后再发。",
-        f"The photo is larger than {limit_bytes // 1024 // 1024} MB; send a smaller one.",
-        headers={"Connection": "close"},
-    )
-    if (request.content_length or 0) > limit_bytes + 64 * 1024:
-        raise too_large
-    if request.content_type != "multipart/form-data":
-        raise Problem(
-            "unsupported-media-type",
-            "请以 multipart/form-data 上传，字段名 file。",
-            "Upload as multipart/form-data in the field `file`.",
-        )
-    missing = Problem("bad-request", "缺少字段 file。", "The field `file` is missing.")
-    try:
-        reader = await request.multipart()
-        for _ in range(8):
-            part = await reader.next()
-            if part is None:
-                raise missing
-            if not isinstance(part, aiohttp.BodyPartReader) or part.name != "file":
-                continue
-            data = bytearray()
-            while chunk := await part.read_chunk(64 * 1024):
-                data += chunk
-                if len(data) > limit_bytes:
-                    raise too_large
-            return bytes(data)
-    except (ValueError, AssertionError, RuntimeError, aiohttp.ClientError) as error:
-        raise Problem("bad-request", "上传内容不完整。", "The upload is not complete.") from error
-    raise missing
 
 
 class _Worker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, Extra, Field, validator
 
@@ -58,11 +59,14 @@ class Open311ServerSection(_Section):
     """Our own GeoReport v2 server under /open311/v2; keys come from OPEN311_KEYS (comma-separated).
 
     `public` lets everybody read reports, personal data masked, as many cities do; else reading needs a key too.
+    `photos` says who is given the addresses of reports' photos; `public_url` is our address as others write it.
     """
 
     enabled: bool = True
     jurisdiction_id: str = ""
     public: bool = False
+    photos: Literal["keys", "everybody", "nobody"] = "keys"
+    public_url: str = Field("", regex=r"^(https?://\S+)?$")
     page_size: int = Field(50, ge=1, le=500)
     posts_per_minute: int = Field(120, ge=1)
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
-from sqlalchemy.engine import Engine, Row
+from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from actions.requests import tables as t
 from actions.requests.errors import UnknownRequestError
 from actions.requests.lifecycle import CLOSED
-from actions.requests.records import Event, Filter, Nearby, Photo, Request
+from actions.requests.photo_rows import PhotoRows
+from actions.requests.records import Event, Filter, Nearby, Request
 from city.db import make_engine, migrate, reading, writing
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -37,15 +38,12 @@ def distance_m(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     return 2 * 6_371_009 * math.asin(min(1.0, math.sqrt(h)))
 
 
-class RequestStore:
+class RequestStore(PhotoRows):
     """The tables of one city's requests; safe to use from several threads.
 
     Args:
         engine: a database whose tables are migrated.
     """
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
 
     @classmethod
     def open(cls, url: str) -> RequestStore:
@@ -327,59 +325,6 @@ class RequestStore:
                 .values(conversation_id=None)
             )
 
-    def add_photo(self, photo: Photo, conversation_id: str | None, sha256: str) -> None:
-        """Note a stored photo."""
-        values = {
-            "id": photo.id,
-            "request_id": photo.request_id,
-            "conversation_id": conversation_id,
-            "width": photo.width,
-            "height": photo.height,
-            "bytes": photo.bytes,
-            "sha256": sha256,
-            "lat": photo.lat,
-            "lon": photo.lon,
-            "created_at": photo.created_at,
-        }
-        with writing(self.engine) as session:
-            session.execute(insert(t.photos).values(values))
-
-    def unfiled_photo(self, conversation_id: str, sha256: str) -> Photo | None:
-        """Return a conversation's unfiled photo that was made from these bytes."""
-        query = select(t.photos).where(
-            t.photos.c.conversation_id == conversation_id,
-            t.photos.c.request_id.is_(None),
-            t.photos.c.sha256 == sha256,
-        )
-        with reading(self.engine) as session:
-            row = session.execute(query.limit(1)).first()
-        return None if row is None else _photo(row)
-
-    def photos(self, *, request_id: int | None = None, conversation_id: str | None = None) -> list[Photo]:
-        """Return a request's photos, or a conversation's unfiled ones, oldest first."""
-        query = select(t.photos).order_by(t.photos.c.created_at, t.photos.c.id)
-        if request_id is not None:
-            query = query.where(t.photos.c.request_id == request_id)
-        else:
-            query = query.where(
-                t.photos.c.conversation_id == conversation_id, t.photos.c.request_id.is_(None)
-            )
-        with reading(self.engine) as session:
-            return [_photo(row) for row in session.execute(query)]
-
-    def drop_photos(self, before: datetime | None = None, conversation_id: str | None = None) -> list[str]:
-        """Delete unfiled photos older than `before` or of one conversation; return their ids."""
-        condition = t.photos.c.request_id.is_(None)
-        if before is not None:
-            condition = and_(condition, t.photos.c.created_at < before)
-        if conversation_id is not None:
-            condition = and_(condition, t.photos.c.conversation_id == conversation_id)
-        with writing(self.engine) as session:
-            ids = [row.id for row in session.execute(select(t.photos.c.id).where(condition))]
-            if ids:
-                session.execute(delete(t.photos).where(t.photos.c.id.in_(ids)))
-        return ids
-
 
 def _request(row: Row) -> Request:
     return Request(**{name: getattr(row, name) for name in _FIELDS})
@@ -387,7 +332,3 @@ def _request(row: Row) -> Request:
 
 def _event(row: Row) -> Event:
     return Event(row.id, row.request_id, row.at, row.actor, row.kind, row.state, row.public, row.text)
-
-
-def _photo(row: Row) -> Photo:
-    return Photo(row.id, row.width, row.height, row.bytes, row.lat, row.lon, row.created_at, row.request_id)

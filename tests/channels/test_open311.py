@@ -13,16 +13,15 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from actions.requests.catalogue import read_catalogue
 from actions.requests.open311.client import Open311Client
 from actions.requests.photos import PhotoBox
-from actions.requests.places import PlaceFinder
 from actions.requests.records import NewRequest
 from actions.requests.routing import Router
 from actions.requests.service import RequestService
 from actions.requests.settings import Open311ClientSection, RequestsSection
 from actions.requests.store import RequestStore
 from channels.open311 import Open311Server
+from tests.actions.requests.conftest import shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 CATEGORIES = ROOT / "actions/requests/demo/categories.yml"
@@ -39,9 +38,8 @@ def service(tmp_path: Path) -> Any:
     section = RequestsSection.parse_obj(
         {"categories": CATEGORIES, "open311": {"public": True, "jurisdiction_id": "lanchuan.example"}}
     )
-    catalogue = read_catalogue(CATEGORIES)
+    catalogue, places = shipped()
     store = RequestStore.open(f"sqlite:///{tmp_path / 'requests.db'}")
-    places = PlaceFinder.read(ROOT / "bot/data/gazetteer/city.csv", ROOT / "actions/transit/demo/places.csv")
     photos = PhotoBox(store, tmp_path / "photos", section.photos)
     made = RequestService(
         section, catalogue, store, places, Router(catalogue, None, None), photos, ZoneInfo("Asia/Shanghai")

@@ -12,9 +12,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient
 
-from actions.requests.catalogue import read_catalogue
 from actions.requests.photos import PhotoBox
-from actions.requests.places import PlaceFinder
 from actions.requests.records import NewRequest, Place
 from actions.requests.routing import Router
 from actions.requests.service import RequestService
@@ -22,15 +20,14 @@ from actions.requests.settings import RequestsSection
 from actions.requests.store import RequestStore
 from channels.gateway import create_app
 from channels.requests import RequestErasure, attach_requests
-from tests.actions.requests.conftest import CATEGORIES, ROOT, photo_bytes
+from tests.actions.requests.conftest import CATEGORIES, photo_bytes, shipped
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Any:
     section = RequestsSection.parse_obj({"categories": CATEGORIES, "photos": {"max_bytes": 200_000}})
-    catalogue = read_catalogue(CATEGORIES)
+    catalogue, places = shipped()
     store = RequestStore.open(f"sqlite:///{tmp_path / 'requests.db'}")
-    places = PlaceFinder.read(ROOT / "bot/data/gazetteer/city.csv", ROOT / "actions/transit/demo/places.csv")
     photos = PhotoBox(store, tmp_path / "photos", section.photos)
     made = RequestService(
         section, catalogue, store, places, Router(catalogue, None, None), photos, ZoneInfo("Asia/Shanghai")
@@ -88,6 +85,14 @@ async def test_bad_uploads_get_problems(citizen: Any, data: bytes, how: Any, sta
     assert response.status == status
     problem = await response.json()
     assert problem["type"].endswith(kind) and set(problem["messages"]) == {"zh", "en"}
+
+
+@pytest.mark.parametrize("body", [b"--b\r\nnonsense", b"", b"--b--", b"\x00" * 100])
+async def test_a_body_that_is_no_upload_gets_a_problem(citizen: Any, body: bytes) -> None:
+    headers = {**citizen.headers, "Content-Type": "multipart/form-data; boundary=b"}
+    response = await citizen.client.post(citizen.path + "/attachments", data=body, headers=headers)
+    assert response.status == 400
+    assert (await response.json())["type"].endswith("bad-request")
 
 
 async def test_a_huge_upload_is_refused_before_it_is_read(citizen: Any) -> None:

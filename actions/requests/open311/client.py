@@ -43,8 +43,12 @@ class Open311Client:
         self._section, self._key, self._session = section, api_key, session
         self._timeout = aiohttp.ClientTimeout(total=section.timeout_s)
 
-    async def file(self, fields: Mapping[str, str]) -> Receipt:
+    async def file(self, fields: Mapping[str, str], once: str = "") -> Receipt:
         """File a request.
+
+        Args:
+            fields: the specification's arguments.
+            once: names this report for good, for servers that know the header Idempotency-Key.
 
         Raises:
             UnsureError: it may have been filed; look before trying again.
@@ -53,7 +57,8 @@ class Open311Client:
         data = {**self._common(), **fields}
         if self._key:
             data["api_key"] = self._key
-        items = await self._call("POST", "/requests.json", "service_requests", data=data)
+        headers = {"Idempotency-Key": once} if once else {}
+        items = await self._call("POST", "/requests.json", "service_requests", data=data, headers=headers)
         for item in items:
             if item.get("service_request_id"):
                 return Receipt(request_id=str(item["service_request_id"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -28,9 +28,15 @@ LISTS = {
     "errors": "error",
     "attributes": "attribute",
     "values": "value",
+    "endpoints": "endpoint",
+    "formats": "format",
 }
 # Characters that XML 1.0 cannot carry (section 2.2).
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Where our server shows reports' photos.
+MEDIA = "/open311/v2/media"
+# The reference to our own number in what we file elsewhere.
+MARKER = re.compile(r"\[[A-Z]{2,4}-20\d{2}-\d{8}\]")
 MAX_ANSWER_BYTES = 20 * 1024 * 1024
 
 
@@ -57,8 +63,14 @@ def definition_item(category: Category) -> Item:
     return {"service_code": category.id, "attributes": []}
 
 
-def request_item(request: Request, service: RequestService, language: str) -> Item:
-    """Return a request as others may see it: contacts and personal numbers in its text are masked."""
+def request_item(
+    request: Request, service: RequestService, language: str, media: Callable[[str], str] | None = None
+) -> Item:
+    """Return a request as others may see it: contacts and personal numbers in its text are masked.
+
+    Args:
+        media: gives the address of a photo by its id; `None` names no photos.
+    """
     category = service.catalogue.get(request.category)
     news = [e.text for e in service.store.history(request.id, public_only=True) if e.text]
     return {
@@ -67,7 +79,7 @@ def request_item(request: Request, service: RequestService, language: str) -> It
         "status_notes": news[-1] if news else state_name(request, language),
         "service_name": category.name.get(language),
         "service_code": category.id,
-        "description": mask(hide_contacts(request.description)),
+        "description": _public(request.description),
         "agency_responsible": service.catalogue.department_name(request.department, language),
         "service_notice": None,
         "requested_datetime": w3c(request.created_at, service.zone),
@@ -78,8 +90,20 @@ def request_item(request: Request, service: RequestService, language: str) -> It
         "zipcode": None,
         "lat": request.lat,
         "long": request.lon,
-        "media_url": None,
+        "media_url": _media_url(request, service, media) if media is not None else None,
     }
+
+
+def _public(text: str) -> str:
+    """Mask a description; the reference under which it was filed elsewhere stays, so that its sender finds it."""
+    parts = re.split(f"({MARKER.pattern})", text)
+    return "".join(part if MARKER.fullmatch(part) else mask(hide_contacts(part)) for part in parts)
+
+
+def _media_url(request: Request, service: RequestService, media: Callable[[str], str]) -> str | None:
+    """Return the address of the first photo, else the one that an Open311 client gave."""
+    photos = service.store.photos(request_id=request.id)
+    return media(photos[0].id) if photos else request.attributes.get("media_url")
 
 
 def w3c(value: datetime, zone: ZoneInfo) -> str:

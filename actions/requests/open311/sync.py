@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from actions.requests import lifecycle
 from actions.requests.errors import Open311Error, RequestsError
 from actions.requests.open311.client import Open311Client, UnsureError
-from actions.requests.open311.georeport import Item
+from actions.requests.open311.georeport import MARKER, MEDIA, Item
 from actions.requests.open311.queue import DONE, FILED, PENDING, REFUSED, TOKEN, UNSURE, Entry, RemoteQueue
 from actions.requests.records import Request
 from actions.requests.service import RequestService
@@ -24,7 +23,6 @@ logger = logging.getLogger(__name__)
 BATCH = 200
 ACTOR = "open311"
 # A remote clock may be late; what was filed a little before our first attempt is looked at too.
-_MARKER = re.compile(r"\[[A-Z]{2,4}-20\d{2}-\d{8}\]")
 Values = dict[str, Any]
 CLOCK_SLACK = timedelta(minutes=15)
 
@@ -144,7 +142,7 @@ class Open311Sync:
 
     async def _file(self, entry: Entry, request: Request) -> Values:
         try:
-            receipt = await self._client.file(self._fields(entry, request))
+            receipt = await self._client.file(self._fields(entry, request), entry.number)
         except UnsureError as error:
             return self._later(entry, UNSURE, error)
         except Open311Error as error:
@@ -171,6 +169,10 @@ class Open311Sync:
             fields["email"] = request.contact
         elif request.contact:
             fields["phone"] = request.contact
+        base = self._service.section.open311.public_url.rstrip("/")
+        photos = self._service.store.photos(request_id=request.id) if base else []
+        if photos and self._service.section.open311.photos != "nobody":
+            fields["media_url"] = f"{base}{MEDIA}/{photos[0].id}.jpg"
         return fields
 
     async def _resolve(self, entry: Entry) -> Values:
@@ -220,6 +222,6 @@ def _by_marker(items: Sequence[Item]) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in items:
         if item.get("service_request_id"):
-            for marker in _MARKER.findall(str(item.get("description") or "")):
+            for marker in MARKER.findall(str(item.get("description") or "")):
                 found.setdefault(marker, str(item["service_request_id"]))
     return found

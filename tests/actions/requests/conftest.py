@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +24,15 @@ from nlp.encoder import Encoder
 
 ROOT = Path(__file__).resolve().parents[3]
 CATEGORIES = ROOT / "actions/requests/demo/categories.yml"
+
+
+@lru_cache(maxsize=1)
+def shipped() -> tuple[Catalogue, PlaceFinder]:
+    """Return the shipped categories and places, read once a process: no test changes them."""
+    catalogue = read_catalogue(CATEGORIES)
+    return catalogue, PlaceFinder.read(
+        ROOT / "bot/data/gazetteer/city.csv", ROOT / "actions/transit/demo/places.csv"
+    )
 
 
 class Clock:
