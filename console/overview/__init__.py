@@ -1,1 +1,1 @@
-"""How the city is doing: traffic and energy at a glance, with charts."""
+"""How the city is doing: traffic, energy and public opinion at a glance, with charts."""

@@ -1,4 +1,4 @@
-"""The overview pages: traffic and energy."""
+"""The overview pages: traffic, energy and public opinion."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from actions import energy, traffic
 from actions.energy.errors import EnergyError, EnergyNotConfigured
 from actions.traffic.errors import TrafficNotConfigured
 from console.charts import Series, line_chart
+from console.overview import opinion_pages, opinion_texts
 from console.overview.energy import BuildingWeek, weeks_of
 from console.overview.texts import TEXTS
 from console.overview.traffic import course_of_day, forecasts_of, name_of, street_rows, works_now
@@ -117,9 +118,17 @@ def routes() -> list[web.RouteDef]:
         web.get("/overview", show),
         web.get("/overview/traffic", show_traffic),
         web.get("/overview/energy", show_energy),
+        *opinion_pages.routes(),
     ]
 
 
 SECTION = Section(
-    "overview", "viewer", routes, TEXTS, Path(__file__).parent, menu="/overview", about="about", order=60
+    "overview",
+    "viewer",
+    routes,
+    {**TEXTS, **opinion_texts.TEXTS},
+    Path(__file__).parent,
+    menu="/overview",
+    about="about",
+    order=60,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TEXTS = {
     "title": ("城市概览", "City overview"),
-    "about": ("交通与能耗一览。", "Traffic and energy at a glance."),
+    "about": ("交通、能耗与舆情一览。", "Traffic, energy and public opinion at a glance."),
     "traffic": ("交通", "Traffic"),
     "energy": ("能耗", "Energy"),
     "preparing": ("正在计算，几秒后自动更新。", "Being computed; the page follows in a few seconds."),
