@@ -218,7 +218,9 @@ def points(series: Sequence[tuple[datetime, int, int]], zone: ZoneInfo) -> list[
 def districts_of(service: OpinionService, language: str) -> list[tuple[str, str]]:
     """Return the districts to choose from, by id and name."""
     entries = service.gazetteer.entries if service.gazetteer is not None else ()
-    found = {entry.id: place_name(service, entry.id, language) for entry in entries if entry.entity == "district"}
+    found = {
+        entry.id: place_name(service, entry.id, language) for entry in entries if entry.entity == "district"
+    }
     return sorted(found.items(), key=lambda item: item[1])
 
 

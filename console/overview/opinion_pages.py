@@ -58,7 +58,9 @@ async def show(request: web.Request, service: OpinionService) -> web.StreamRespo
     district = district if district in names else ""
     closed = request.query.get("closed") == "1"
     page = await in_thread(overview_page, service, days, district, closed, spoken)
-    title = text(request, "overview.opinion.trend", place=names.get(district) or text(request, "overview.city"))
+    title = text(
+        request, "overview.opinion.trend", place=names.get(district) or text(request, "overview.city")
+    )
     return render(
         request,
         "overview/opinion.html",
@@ -152,7 +154,11 @@ async def decide(request: web.Request, service: OpinionService) -> web.StreamRes
 
     When somebody else acted since the page was shown, nothing is changed and both are told.
     """
-    deed, form, alarm = request.match_info["deed"], await read_form(request), await _known_alarm(request, service)
+    deed, form, alarm = (
+        request.match_info["deed"],
+        await read_form(request),
+        await _known_alarm(request, service),
+    )
     note = form.text("note", limit=NOTE_CHARS)
     to = form.text("to", required=True, limit=NAME_CHARS) if deed == "hand_over" else ""
     if form.errors:
@@ -220,7 +226,10 @@ async def _known_alarm(request: web.Request, service: OpinionService) -> AlarmVi
 
 def routes() -> list[web.RouteDef]:
     """Return the routes."""
-    alarm, topic = r"/overview/opinion/alarms/{number:\d{1,10}}", r"/overview/opinion/topics/{number:\d{1,10}}"
+    alarm, topic = (
+        r"/overview/opinion/alarms/{number:\d{1,10}}",
+        r"/overview/opinion/topics/{number:\d{1,10}}",
+    )
     return [
         web.get("/overview/opinion", show),
         web.get(alarm, show_alarm),

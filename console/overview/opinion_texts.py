@@ -66,7 +66,10 @@ TEXTS = {
     "opinion.refused": ("未能采用的帖子累计 {count} 条。", "{count} posts in all could not be used."),
     "opinion.evidence": ("依据的帖子", "Posts behind it"),
     "opinion.latest": ("最严重和最新的帖子", "The most serious and newest posts"),
-    "opinion.no_evidence": ("依据的帖子已超过保留期。", "The posts behind it are beyond the time they are kept."),
+    "opinion.no_evidence": (
+        "依据的帖子已超过保留期。",
+        "The posts behind it are beyond the time they are kept.",
+    ),
     "opinion.source": ("来源", "Source"),
     "opinion.copies": ("相同内容 {count} 条", "{count} copies"),
     "opinion.link": ("原帖（外部网站）", "Original (another website)"),
