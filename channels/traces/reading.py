@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal_column, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from channels.traces import grams
 from channels.traces.tables import conversations, details, turns
 from city.db import reading
 
 MAX_TURNS = 500
 _SCANNED = 600
+# Turns that are read one after the other before pairs of characters are asked.
+_WINDOW = 10_000
+_CANDIDATES = 400
 
 
 @dataclass(frozen=True)
@@ -155,10 +159,17 @@ class TraceReader:
             return int(session.execute(select(func.max(turns.c.id))).scalar() or 0)
 
     def values(self, column: str) -> list[str]:
-        """Return the channels or languages there are, for filters."""
+        """Return the channels or languages there are, for filters: each is one step in the column's index."""
+        chosen, found = conversations.c[column], list[str]()
         with reading(self.engine) as session:
-            found = session.execute(select(conversations.c[column]).distinct()).scalars()
-            return sorted(str(value) for value in found)
+            while True:
+                query = select(func.min(chosen))
+                if found:
+                    query = query.where(chosen > found[-1])
+                value = session.execute(query).scalar()
+                if value is None:
+                    return found
+                found.append(str(value))
 
     def _by_conversation(self, session: Session, wanted: Wanted, after: str, limit: int) -> Page:
         table = conversations
@@ -185,16 +196,11 @@ class TraceReader:
 
     def _by_turn(self, session: Session, wanted: Wanted, after: str, limit: int) -> Page:
         """Walk back through the turns until enough conversations are found."""
-        query = select(turns.c.id, turns.c.conversation_id, turns.c.text)
-        for condition in self._conditions(wanted):
-            query = query.where(condition)
-        if after:
-            if not after.isdigit():
-                raise CursorError(f"{after!r} continues no list")
-            query = query.where(turns.c.id < int(after))
+        if after and not (after.isascii() and after.isdigit() and len(after) <= 18):
+            raise CursorError(f"{after!r} continues no list")
         found: dict[str, str] = {}
         last, more = 0, False
-        for row in session.execute(query.order_by(turns.c.id.desc()).limit(_SCANNED)):
+        for row in self._matching(session, wanted, int(after) if after else None):
             if len(found) == limit and row.conversation_id not in found:
                 more = True
                 break
@@ -209,12 +215,56 @@ class TraceReader:
         lines = [_line(by_id[key], found) for key in found if key in by_id]
         return Page(lines, str(last) if more else "")
 
+    def _matching(self, session: Session, wanted: Wanted, before: int | None) -> Iterator[Any]:
+        """Yield the turns that meet the conditions, the latest first, at most `_SCANNED`."""
+        query = select(turns.c.id, turns.c.conversation_id, turns.c.text).order_by(turns.c.id.desc())
+        for condition in self._conditions(wanted):
+            query = query.where(condition)
+        low, high = self._bounds(session, wanted, before)
+        start = high - _WINDOW if wanted.text else low
+        left = _SCANNED
+        # What is asked for often is found among the latest turns soonest.
+        for row in session.execute(query.where(turns.c.id.between(max(start, low), high)).limit(left)):
+            yield row
+            left -= 1
+        if start <= low or not left:
+            return
+        likely = grams.candidates(session, wanted.text, low, start - 1)
+        if likely is None:
+            yield from session.execute(query.where(turns.c.id.between(low, start - 1)).limit(left))
+            return
+        for place in range(0, len(likely), _CANDIDATES):
+            part = query.where(turns.c.id.in_(likely[place : place + _CANDIDATES]))
+            for row in session.execute(part.limit(left)):
+                yield row
+                left -= 1
+            if not left:
+                return
+
+    def _bounds(self, session: Session, wanted: Wanted, before: int | None) -> tuple[int, int]:
+        """Return the first and last number that a turn of the wanted days can have."""
+        query = select(func.min(turns.c.id), func.max(turns.c.id))
+        if wanted.first:
+            query = query.where(turns.c.day >= wanted.first)
+        if wanted.last:
+            query = query.where(turns.c.day <= wanted.last)
+        if wanted.first or wanted.last:
+            low, high = session.execute(query).one()
+        else:
+            # Each bound alone is one step in the key; both at once would read all of it.
+            low, high = (session.execute(select(f(turns.c.id))).scalar() for f in (func.min, func.max))
+        low, high = int(low or 0), int(high or 0)
+        return low, high if before is None else min(high, before - 1)
+
     def _conditions(self, wanted: Wanted) -> list[Any]:
         found = [
             turns.c[name] == value
             for name in ("channel", "language", "decision", "intent", "rating")
             if (value := getattr(wanted, name))
         ]
+        if wanted.rating:
+            # The index of ratings leaves out turns without one, and is used only where that is said.
+            found.append(turns.c.rating != literal_column("''"))
         if wanted.first:
             found.append(turns.c.day >= wanted.first)
         if wanted.last:

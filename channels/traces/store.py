@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from channels.traces import grams
 from channels.traces.digest import ABSTAIN, ANSWER, CLARIFY, ERROR, HANDOFF, TurnRecord
 from channels.traces.tables import conversations, details, totals, turns
 from city.db import make_engine, migrate, reading, writing
@@ -72,6 +73,7 @@ class TraceStore:
             return 0
         with writing(self.engine) as session:
             fresh = self._fresh(session, records)
+            texts = []
             for record in fresh:
                 row = {name: getattr(record, name) for name in _SLIM if name not in ("id", "rating")}
                 key = session.execute(insert(turns).values(**row, rating="")).inserted_primary_key[0]
@@ -80,6 +82,8 @@ class TraceStore:
                         turn_id=key, steps=list(record.steps), replies=list(record.replies), comment=""
                     )
                 )
+                texts.append((int(key), record.text))
+            grams.add(session, texts)
             self._count(session, fresh)
             self._add_conversations(session, fresh)
         return len(fresh)
@@ -307,5 +311,6 @@ def _dimensions(record: Any) -> list[tuple[str, str, float]]:
 
 def _delete_turns(session: Session, condition: Any) -> int:
     keys = select(turns.c.id).where(condition)
+    grams.remove(session, session.execute(select(turns.c.id, turns.c.text).where(condition)).all())
     session.execute(delete(details).where(details.c.turn_id.in_(keys)))
     return int(session.execute(delete(turns).where(condition)).rowcount)

@@ -53,6 +53,21 @@ details = Table(
     Column("comment", Text, nullable=False),
 )
 
+# Pairs of neighbouring characters of each turn's text, for searching (see `channels.traces.grams`). Compared byte by
+# byte, whatever language the database sorts in.
+grams = Table(
+    "trace_grams",
+    metadata,
+    Column(
+        "gram",
+        String(2).with_variant(String(2, collation="C"), "postgresql"),
+        primary_key=True,
+        nullable=False,
+    ),
+    Column("turn_id", _KEY, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
 # One row per conversation: `started_day` and the counts are what containment is computed from.
 conversations = Table(
     "trace_conversations",
