@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from channels.traces.digest import ABSTAIN
-from channels.traces.statistics import Figures, Scope, Statistics, total
+from channels.traces.statistics import Figures, Scope, Slice, Statistics, total
 
 RECENT_DAYS, BEFORE_DAYS = 7, 28
 AT_LEAST = 100
@@ -47,11 +47,12 @@ def drift(statistics: Statistics, today: date, channel: str = "") -> list[Drift]
     """
     recent = Scope(today - timedelta(days=RECENT_DAYS), today - timedelta(days=1), channel)
     before = Scope(recent.first - timedelta(days=BEFORE_DAYS), recent.first - timedelta(days=1), channel)
-    new, old = total(statistics.by_day(recent)), total(statistics.by_day(before))
+    latest, earlier = statistics.of(recent), statistics.of(before)
+    new, old = total(latest.by_day()), total(earlier.by_day())
     if min(new.turns, old.turns) < AT_LEAST:
         return []
     found = [_confidence(old, new), _fallback(old, new)]
-    found.append(_languages(_mix(statistics, before), _mix(statistics, recent)))
+    found.append(_languages(_mix(earlier), _mix(latest)))
     return [warning for warning in found if warning is not None]
 
 
@@ -92,8 +93,8 @@ def _shares(counts: Mapping[str, int], names: list[str]) -> dict[str, float]:
     return {name: (counts.get(name, 0) + 0.5) / whole for name in names}
 
 
-def _mix(statistics: Statistics, scope: Scope) -> Counter[str]:
+def _mix(figures: Slice) -> Counter[str]:
     counts: Counter[str] = Counter()
-    for day in statistics.mixes(scope)[0].values():
+    for day in figures.mixes()[0].values():
         counts.update(day)
     return counts

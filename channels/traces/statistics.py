@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
 
-from sqlalchemy import case, func, select
+import numpy as np
+from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
 
+from channels.traces.days import Counts, Day, Days, Names, Started, Starts, joined
 from channels.traces.digest import ABSTAIN, ANSWER, CLARIFY, ERROR, HANDOFF
 from channels.traces.store import LATENCY_MS
-from channels.traces.tables import conversations, totals
+from channels.traces.tables import totals
 from city.db import reading
 
 # Turns per day by language or channel.
@@ -152,68 +153,12 @@ class Statistics:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._days, self._starts = Days(engine), Starts(engine)
 
-    def by_day(self, scope: Scope) -> dict[date, Figures]:
-        """Return the figures of each day, days without a turn included."""
-        found = {day: Figures() for day in scope.days}
-        for day, dimension, value, turns, amount, up, down in self._per_day(scope):
-            figures = found[day]
-            if dimension == "turns":
-                figures.turns += turns
-                figures.ms_sum += amount
-                figures.up += up
-                figures.down += down
-            elif dimension == "decision":
-                figures.decisions[value] = figures.decisions.get(value, 0) + turns
-            elif dimension == "latency":
-                figures.buckets[value] = figures.buckets.get(value, 0) + turns
-            elif dimension == "confidence":
-                figures.confident += turns
-                figures.confidence_sum += amount
-        for day, number, handed_over in self._conversations(scope):
-            found[day].conversations += number
-            found[day].handed_over += handed_over
-        return found
-
-    def mixes(self, scope: Scope) -> tuple[Mix, Mix]:
-        """Return the turns per day by language, and by channel."""
-        columns = (totals.c.day, totals.c.language, totals.c.channel)
-        query = self._where(select(*columns, totals.c.turns), scope, totals.c.dimension == "turns")
-        languages: Mix = {day: {} for day in scope.days}
-        channels: Mix = {day: {} for day in scope.days}
-        with reading(self.engine) as session:
-            for day, language, channel, count in session.execute(query):
-                languages[day][language] = languages[day].get(language, 0) + count
-                channels[day][channel] = channels[day].get(channel, 0) + count
-        return languages, channels
-
-    def top(self, dimension: str, scope: Scope, limit: int = 20) -> list[Share]:
-        """Return the most frequent values of a dimension: `intent`, `source`, `decision`, `article` or `failing`."""
-        count = func.sum(totals.c.turns)
-        columns = (totals.c.value, count, *(func.sum(totals.c[name]) for name in ("amount", "up", "down")))
-        query = self._where(select(*columns), scope, totals.c.dimension == dimension)
-        query = query.group_by(totals.c.value).order_by(count.desc(), totals.c.value).limit(limit)
-        with reading(self.engine) as session:
-            return [Share(v, int(n), float(a), int(u), int(d)) for v, n, a, u, d in session.execute(query)]
-
-    def failing(
-        self, scope: Scope, intents: Sequence[Share], limit: int = 20, at_least: int = 5
-    ) -> list[FailingTopic]:
-        """Return the intents that most turns failed in, those with the most failures first.
-
-        Args:
-            scope: which turns to count.
-            intents: all intents of the scope, as `top("intent", …)` gives them.
-            limit: at most so many.
-            at_least: turns below which an intent tells nothing.
-        """
-        asked = {share.value: share for share in intents}
-        found = [
-            FailingTopic(share.value, asked[share.value].turns, share.turns, asked[share.value].down)
-            for share in self.top("failing", scope, ALL)
-            if share.value in asked and asked[share.value].turns >= at_least
-        ]
-        return sorted(found, key=lambda topic: (-topic.failed, -topic.share, topic.intent))[:limit]
+    def of(self, scope: Scope) -> Slice:
+        """Return the counts of a scope as they are now."""
+        found = self._days.read(scope.first, scope.last)
+        return Slice(scope, found, self._starts.read(scope.first, scope.last), self._days.names)
 
     def span(self) -> tuple[date, date] | None:
         """Return the first and the last day with a turn."""
@@ -222,36 +167,102 @@ class Statistics:
             first, last = session.execute(query).one()
             return None if first is None else (first, last)
 
-    def _per_day(self, scope: Scope) -> list[tuple[Any, ...]]:
-        wanted = ("turns", "decision", "latency", "confidence")
-        columns = [totals.c.day, totals.c.dimension, totals.c.value]
-        sums = [func.sum(totals.c[name]) for name in ("turns", "amount", "up", "down")]
-        query = self._where(select(*columns, *sums), scope, totals.c.dimension.in_(wanted)).group_by(*columns)
-        with reading(self.engine) as session:
-            return [
-                (day, dimension, value, int(n), float(amount), int(up), int(down))
-                for day, dimension, value, n, amount, up, down in session.execute(query)
-            ]
 
-    def _conversations(self, scope: Scope) -> list[tuple[date, int, int]]:
-        table = conversations
-        handed = func.sum(case((table.c.handed_over > 0, 1), else_=0))
-        query = select(table.c.started_day, func.count(), handed).where(
-            table.c.started_day >= scope.first, table.c.started_day <= scope.last
+class Slice:
+    """The counts of one scope, read once.
+
+    Args:
+        scope: which turns were counted.
+        days: counts by day, as `Days.read` gives them.
+        starts: conversations by the day they started.
+        names: what the numbers in the columns mean.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        days: Mapping[date, Day],
+        starts: Mapping[date, Sequence[Started]],
+        names: Names,
+    ) -> None:
+        self.scope = scope
+        self._days, self._starts, self._names = days, starts, names
+
+    def by_day(self) -> dict[date, Figures]:
+        """Return the figures of each day, days without a turn included."""
+        days = self.scope.days
+        found = [Figures() for _ in days]
+        turns, sure = self._counts("turns"), self._counts("confidence")
+        sums = [turns.by_day(name, len(days)) for name in ("turns", "amount", "up", "down")]
+        sums += [sure.by_day(name, len(days)) for name in ("turns", "amount")]
+        decisions, buckets = (
+            self._counts(dimension).by_day_and("value", len(days)) for dimension in ("decision", "latency")
         )
-        for name in ("channel", "language"):
-            if value := getattr(scope, name):
-                query = query.where(table.c[name] == value)
-        with reading(self.engine) as session:
-            rows = session.execute(query.group_by(table.c.started_day))
-            return [(day, int(number), int(handed_over or 0)) for day, number, handed_over in rows]
+        name = self._names.name
+        for place, figures in enumerate(found):
+            number, figures.ms_sum, up, down, confident, figures.confidence_sum = (s[place] for s in sums)
+            figures.turns, figures.up, figures.down = int(number), int(up), int(down)
+            figures.confident = int(confident)
+            figures.decisions = {name(value): turns for value, turns in decisions[place].items()}
+            figures.buckets = {name(value): turns for value, turns in buckets[place].items()}
+        by_day = dict(zip(days, found, strict=True))
+        for day, started in self._starts.items():
+            for part in started:
+                if self.scope.channel in ("", part.channel) and self.scope.language in ("", part.language):
+                    by_day[day].conversations += part.number
+                    by_day[day].handed_over += part.handed_over
+        return by_day
 
-    def _where(self, query: Any, scope: Scope, condition: Any) -> Any:
-        query = query.where(condition, totals.c.day >= scope.first, totals.c.day <= scope.last)
-        for name in ("channel", "language"):
-            if value := getattr(scope, name):
-                query = query.where(totals.c[name] == value)
-        return query
+    def mixes(self) -> tuple[Mix, Mix]:
+        """Return the turns per day by language, and by channel."""
+        days, counts, name = self.scope.days, self._counts("turns"), self._names.name
+        languages, channels = (
+            {
+                day: {name(number): turns for number, turns in row.items()}
+                for day, row in zip(days, counts.by_day_and(column, len(days)), strict=True)
+            }
+            for column in ("language", "channel")
+        )
+        return languages, channels
+
+    def top(self, dimension: str, limit: int = 20) -> list[Share]:
+        """Return the most frequent values of a dimension: `intent`, `source`, `decision`, `article` or `failing`."""
+        counts, name = self._counts(dimension), self._names.name
+        turns = np.bincount(counts.value, counts.turns)
+        order = sorted(np.flatnonzero(turns).tolist(), key=lambda value: (-turns[value], name(value)))[:limit]
+        amount, up, down = (
+            np.bincount(counts.value, getattr(counts, column)) for column in ("amount", "up", "down")
+        )
+        return [Share(name(v), int(turns[v]), float(amount[v]), int(up[v]), int(down[v])) for v in order]
+
+    def failing(self, intents: Sequence[Share], limit: int = 20, at_least: int = 5) -> list[FailingTopic]:
+        """Return the intents that most turns failed in, those with the most failures first.
+
+        Args:
+            intents: all intents of the scope, as `top("intent", …)` gives them.
+            limit: at most so many.
+            at_least: turns below which an intent tells nothing.
+        """
+        asked = {share.value: share for share in intents}
+        found = [
+            FailingTopic(share.value, asked[share.value].turns, share.turns, asked[share.value].down)
+            for share in self.top("failing", ALL)
+            if share.value in asked and asked[share.value].turns >= at_least
+        ]
+        return sorted(found, key=lambda topic: (-topic.failed, -topic.share, topic.intent))[:limit]
+
+    def _counts(self, dimension: str) -> Counts:
+        scope, known = self.scope, self._names.known
+        # Mixes need the channels and languages of the turns; all else is smaller without.
+        whole = dimension != "turns" and not scope.channel and not scope.language
+        parts = []
+        for day, counts in self._days.items():
+            columns = (counts.summed if whole else counts.rows).get(dimension)
+            if columns is not None:
+                parts.append(((day - scope.first).days, columns))
+        channel = known(scope.channel) if scope.channel else None
+        language = known(scope.language) if scope.language else None
+        return joined(parts, channel, language)
 
 
 def percentile_ms(buckets: Mapping[str, int], share: float) -> float | None:

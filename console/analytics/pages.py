@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -23,7 +22,6 @@ from knowledge.service import KnowledgeService
 
 EXPORT_ROLE = "editor"
 _KEPT = 50
-_FRESH_S = 60.0
 TABLES = ("days", "intents", "sources", "articles", "failing")
 
 
@@ -33,19 +31,11 @@ class Figures:
 
     statistics: Statistics
     reader: TraceReader
-    _reports: dict[Scope, tuple[float, Report]] = field(default_factory=dict)
     _warnings: dict[tuple[date, str], list[Drift]] = field(default_factory=dict)
 
     def report(self, scope: Scope, today: date) -> Report:
-        """Return the report of a scope, at most a minute old."""
-        kept = self._reports.get(scope)
-        if kept is not None and time.monotonic() - kept[0] < _FRESH_S:
-            return kept[1]
-        if len(self._reports) >= _KEPT:
-            self._reports.clear()
-        made = make_report(self.statistics, scope, self.warnings(today, scope.channel))
-        self._reports[scope] = (time.monotonic(), made)
-        return made
+        """Return the report of a scope."""
+        return make_report(self.statistics, scope, self.warnings(today, scope.channel))
 
     def warnings(self, today: date, channel: str) -> list[Drift]:
         """Return the day's warnings; they look at the days before, so once a day is enough."""

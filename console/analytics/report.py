@@ -44,10 +44,11 @@ class Report:
 
 def make_report(statistics: Statistics, scope: Scope, warnings: Sequence[Drift] = ()) -> Report:
     """Return the report of a scope, with the warnings to show beside it."""
-    days = statistics.by_day(scope)
+    counted = statistics.of(scope)
+    days = counted.by_day()
     weekly = len(days) > DAILY
-    languages, channels = statistics.mixes(scope)
-    intents = statistics.top("intent", scope, ALL)
+    languages, channels = counted.mixes()
+    intents = counted.top("intent", ALL)
     return Report(
         scope=scope,
         weekly=weekly,
@@ -57,9 +58,9 @@ def make_report(statistics: Statistics, scope: Scope, warnings: Sequence[Drift] 
         languages=_weeks(languages) if weekly else languages,
         channels=_weeks(channels) if weekly else channels,
         intents=intents[:TOP],
-        sources=statistics.top("source", scope, TOP),
-        articles=statistics.top("article", scope, TOP),
-        failing=statistics.failing(scope, intents, TOP),
+        sources=counted.top("source", TOP),
+        articles=counted.top("article", TOP),
+        failing=counted.failing(intents, TOP),
         warnings=warnings,
     )
 

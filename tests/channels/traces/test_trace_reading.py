@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from channels.traces import TraceStore, TurnRecord
 from channels.traces.drift import drift
 from channels.traces.reading import CursorError, TraceReader, Wanted, like_literal
 from channels.traces.statistics import Scope, Statistics, by_week, percentile_ms, total
 from channels.traces.store import LATENCY_MS, latency_bucket
+from channels.traces.tables import grams
 
 DAY = date(2026, 3, 2)
+ASCII_LOWER = {code: code + 32 for code in range(65, 91)}
 
 
 @pytest.fixture
@@ -123,7 +126,7 @@ def fill(store: TraceStore) -> None:
 
 def test_figures_per_day_and_in_total(store: TraceStore) -> None:
     fill(store)
-    days = Statistics(store.engine).by_day(Scope(DAY, DAY + timedelta(days=3)))
+    days = Statistics(store.engine).of(Scope(DAY, DAY + timedelta(days=3))).by_day()
     assert [figures.turns for figures in days.values()] == [3, 0, 1, 0]
     first = days[DAY]
     assert (first.conversations, first.handed_over, first.containment) == (2, 1, 0.5)
@@ -141,21 +144,93 @@ def test_figures_per_day_and_in_total(store: TraceStore) -> None:
 def test_filters_mixes_and_tops(store: TraceStore) -> None:
     fill(store)
     statistics = Statistics(store.engine)
-    everything = Scope(DAY, DAY + timedelta(days=3))
-    assert total(statistics.by_day(Scope(DAY, DAY + timedelta(days=3), channel="sms"))).turns == 1
-    assert total(statistics.by_day(Scope(DAY, DAY + timedelta(days=3), language="zh"))).turns == 3
-    languages, channels = statistics.mixes(everything)
+    days = (DAY, DAY + timedelta(days=3))
+    everything = statistics.of(Scope(*days))
+    assert total(statistics.of(Scope(*days, channel="sms")).by_day()).turns == 1
+    assert total(statistics.of(Scope(*days, language="zh")).by_day()).conversations == 2
+    assert total(statistics.of(Scope(*days, channel="sms", language="zh")).by_day()).turns == 0
+    assert total(statistics.of(Scope(*days, channel="nobody's")).by_day()).turns == 0
+    languages, channels = everything.mixes()
     assert (languages[DAY], channels[DAY]) == ({"zh": 3}, {"web": 3})
-    assert [(s.value, s.turns) for s in statistics.top("intent", everything)] == [
+    assert [(s.value, s.turns) for s in everything.top("intent")] == [
         ("ask_knowledge", 3),
         ("human_handoff", 1),
     ]
-    assert [(s.value, s.down) for s in statistics.top("article", everything)] == [("fees", 1)]
-    (topic,) = statistics.failing(everything, statistics.top("intent", everything), at_least=1)
+    assert [(s.value, s.down) for s in everything.top("article")] == [("fees", 1)]
+    (topic,) = everything.failing(everything.top("intent"), at_least=1)
     assert (topic.intent, topic.failed, topic.turns) == ("ask_knowledge", 1, 3)
     assert topic.share == pytest.approx(1 / 3)
-    assert statistics.failing(everything, statistics.top("intent", everything)) == []
+    assert everything.failing(everything.top("intent")) == []
     assert statistics.span() == (DAY, DAY + timedelta(days=2))
+
+
+def test_figures_follow_every_turn_rating_and_hand_over(store: TraceStore) -> None:
+    fill(store)
+    statistics, scope = Statistics(store.engine), Scope(DAY, DAY + timedelta(days=3))
+    assert total(statistics.of(scope).by_day()).turns == 4
+    store.rate("a", "m1", "down")
+    later = DAY + timedelta(days=3)
+    store.write([record("a", "m9", day=later, decision="handoff", intent="human_handoff")])
+    days = statistics.of(scope).by_day()
+    assert (days[DAY].up, days[DAY].down) == (0, 1)
+    assert (days[DAY].conversations, days[DAY].handed_over) == (2, 2)
+    assert (days[later].turns, days[later].conversations) == (1, 0)
+    assert [share.turns for share in statistics.of(scope).top("intent")] == [3, 2]
+    store.purge(1, 1, datetime.combine(later, datetime.min.time()) + timedelta(hours=30))
+    assert total(statistics.of(scope).by_day()).turns == 1
+
+
+@pytest.mark.parametrize("days", [1, 45, 400])
+def test_nothing_counted_is_nothing_shown(store: TraceStore, days: int) -> None:
+    empty = Statistics(store.engine).of(Scope(DAY, DAY + timedelta(days=days - 1)))
+    assert total(empty.by_day()).turns == 0
+    assert len(empty.mixes()[0]) == days
+    assert empty.top("intent") == empty.failing([]) == []
+
+
+WORDS = st.text(st.sampled_from("居住证ab %_\\'ß\t"), min_size=1, max_size=4).filter(str.strip)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TraceReader, list[str]]]:
+    """A reader that reads only two turns before it asks for pairs, and the texts it searches."""
+    made = TraceStore(f"sqlite:///{tmp_path_factory.mktemp('search') / 'traces.db'}")
+    letters = "居住证ab %_\\'ß"
+    texts = [
+        "".join(letters[(n * k + n // 7) % len(letters)] for k in range(1, 2 + n % 6)) for n in range(120)
+    ]
+    made.write([record(f"c{n}", text=text) for n, text in enumerate(texts)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("channels.traces.reading._WINDOW", 2)
+        patch.setattr("channels.traces.reading._CANDIDATES", 7)
+        yield TraceReader(made.engine), texts
+    made.close()
+
+
+@given(wanted=WORDS, common=st.sampled_from([1, 5, 1_000]))
+def test_a_search_finds_what_holds_the_words_and_nothing_else(
+    searched: tuple[TraceReader, list[str]], wanted: str, common: int
+) -> None:
+    reader, texts = searched
+    wanted = wanted.strip()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("channels.traces.grams.COMMON", common)
+        found = {line.id for line in reader.conversations(Wanted(text=wanted), limit=200).lines}
+    folded = [text.translate(ASCII_LOWER) for text in texts]
+    assert found == {f"c{n}" for n, text in enumerate(folded) if wanted.translate(ASCII_LOWER) in text}
+
+
+def test_erased_and_old_texts_leave_no_pairs(store: TraceStore) -> None:
+    store.write(
+        [record("a", text="居住证丢了"), record("b", text="居住证"), record("c", day=DAY - timedelta(days=9))]
+    )
+    store.erase("a")
+    with store.engine.connect() as connection:
+        rows = connection.execute(select(grams.c.gram, grams.c.turn_id)).all()
+    assert {gram for gram, turn in rows if turn != 3} == {"居住", "住证", "证\n"}
+    store.purge(5, 30, datetime.combine(DAY, datetime.min.time()) + timedelta(hours=1))
+    with store.engine.connect() as connection:
+        assert {turn for (turn,) in connection.execute(select(grams.c.turn_id))} == {2}
 
 
 @given(st.lists(st.floats(0, 30_000), min_size=1, max_size=60), st.floats(0.01, 1.0))
