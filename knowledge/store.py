@@ -101,6 +101,12 @@ class ArticleStore:
             rows = session.execute(query.where(tables.articles.c.published_version.is_not(None)))
             return {row.id: row.published_version for row in rows}
 
+    def published_version(self, article_id: str) -> int | None:
+        """Return the version of an article that citizens read, `None` when they read none."""
+        query = select(tables.articles.c.published_version).where(tables.articles.c.id == article_id)
+        with reading(self.engine) as session:
+            return session.execute(query).scalar()
+
     def history(self, article_id: str) -> list[VersionRecord]:
         """Return all versions of an article, newest first.
 

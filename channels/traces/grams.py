@@ -9,9 +9,8 @@ message leaves none behind and every database has them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, intersect, select, text
 from sqlalchemy.orm import Session
 
 from channels.traces.tables import grams
@@ -20,30 +19,30 @@ from channels.traces.tables import grams
 END = "\n"
 # Above every character, so that all pairs of one lie between it and this.
 _AFTER = "\U0010ffff"
-# A pair that so many messages hold narrows nothing down.
-COMMON = 20_000
-_ASKED = 8
-# So many pairs are put together, or fewer once so few turns are left: reading those is cheaper than another pair.
-_TOGETHER, _FEW = 3, 1_000
+# With so many candidates, reading the messages themselves is faster.
+MOST = 20_000
+# Pairs are counted up to here: what fewer messages hold is asked alone, all else together with others.
+COUNTED = 4_000
+_ASKED, _TOGETHER = 48, 3
 
 
-def pairs(text: str) -> list[str]:
+def pairs(words: str) -> list[str]:
     """Return the different pairs of neighbouring characters, the last one with the end; case and white space fold."""
-    plain = " ".join(text.casefold().split())
+    plain = " ".join(words.casefold().split())
     return list(dict.fromkeys((plain + END)[at : at + 2] for at in range(len(plain))))
 
 
-def add(session: Session, texts: Iterable[tuple[int, str]]) -> None:
+def add(session: Session, messages: Iterable[tuple[int, str]]) -> None:
     """Keep the pairs of messages, each given with its turn's number."""
-    rows = [{"gram": gram, "turn_id": turn} for turn, text in texts for gram in pairs(text)]
+    rows = [{"gram": gram, "turn_id": turn} for turn, words in messages for gram in pairs(words)]
     if rows:
         session.execute(insert(grams), rows)
 
 
-def remove(session: Session, texts: Iterable[tuple[int, str]]) -> None:
+def remove(session: Session, messages: Iterable[tuple[int, str]]) -> None:
     """Delete the pairs of messages."""
-    for turn, text in texts:
-        session.execute(delete(grams).where(grams.c.gram.in_(pairs(text)), grams.c.turn_id == turn))
+    for turn, words in messages:
+        session.execute(delete(grams).where(grams.c.gram.in_(pairs(words)), grams.c.turn_id == turn))
 
 
 def candidates(session: Session, wanted: str, low: int, high: int) -> list[int] | None:
@@ -56,25 +55,23 @@ def candidates(session: Session, wanted: str, low: int, high: int) -> list[int] 
         high: largest number of a turn that counts.
 
     Returns:
-        The turns, or `None` when every part of the text is so common that reading the messages themselves is faster.
+        The turns, or `None` when there are so many that reading the messages themselves is faster.
     """
     within = grams.c.turn_id.between(low, high)
     asked = pairs(wanted)
     if len(asked) == 1:
         letter = asked[0][0]
-        found = _turns(session, (grams.c.gram >= letter) & (grams.c.gram < letter + _AFTER) & within)
-        return sorted(set(found), reverse=True) if len(found) < COMMON else None
-    # The last pair ends where the wanted text does, which need not be the end of a message.
-    asked = _spread([gram for gram in asked if not gram.endswith(END)])
-    rare = sorted((count, gram) for gram in asked if (count := _count(session, gram, within)) < COMMON)
-    if not rare:
-        return None
-    left = set(_turns(session, (grams.c.gram == rare[0][1]) & within))
-    for _, gram in rare[1:_TOGETHER]:
-        if len(left) <= _FEW:
-            break
-        left &= set(_turns(session, (grams.c.gram == gram) & within))
-    return sorted(left, reverse=True)
+        starts = (grams.c.gram >= letter) & (grams.c.gram < letter + _AFTER)
+        query = select(grams.c.turn_id).where(starts, within).distinct()
+    else:
+        # The last pair ends where the wanted text does, which need not be the end of a message.
+        counts = _counts(session, _spread([gram for gram in asked if not gram.endswith(END)]), low, high)
+        rare = sorted(counts, key=lambda gram: counts[gram])
+        together = rare[:1] if counts[rare[0]] < COUNTED else rare[:_TOGETHER]
+        parts = [select(grams.c.turn_id).where(grams.c.gram == gram, within) for gram in together]
+        query = parts[0] if len(parts) == 1 else intersect(*parts)
+    found = list(session.execute(query.limit(MOST)).scalars())
+    return sorted(found, reverse=True) if len(found) < MOST else None
 
 
 def _spread(asked: Sequence[str]) -> list[str]:
@@ -82,10 +79,15 @@ def _spread(asked: Sequence[str]) -> list[str]:
     return list(asked[::step])
 
 
-def _count(session: Session, gram: str, within: Any) -> int:
-    some = select(grams.c.turn_id).where(grams.c.gram == gram, within).limit(COMMON).subquery()
-    return int(session.execute(select(func.count()).select_from(some)).scalar() or 0)
-
-
-def _turns(session: Session, condition: Any) -> list[int]:
-    return list(session.execute(select(grams.c.turn_id).where(condition).limit(COMMON)).scalars())
+def _counts(session: Session, asked: Sequence[str], low: int, high: int) -> dict[str, int]:
+    """Return how many messages hold each pair, in one statement and none counted beyond `COUNTED`."""
+    parts = (
+        f"SELECT {number} AS place, (SELECT count(*) FROM (SELECT 1 FROM {grams.name} WHERE gram = :gram{number} "
+        f"AND turn_id BETWEEN :low AND :high LIMIT :most) AS some{number}) AS number"
+        for number in range(len(asked))
+    )
+    values = {f"gram{number}": gram for number, gram in enumerate(asked)}
+    rows = session.execute(
+        text(" UNION ALL ".join(parts)), {**values, "low": low, "high": high, "most": COUNTED}
+    )
+    return {asked[place]: int(number) for place, number in rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -19,7 +19,10 @@ MAX_TURNS = 500
 _SCANNED = 600
 # Turns that are read one after the other before pairs of characters are asked.
 _WINDOW = 10_000
-_CANDIDATES = 400
+# So many found there promise enough among those before them.
+_OFTEN = 10
+_FEW = 2_000
+_PART = 400
 
 
 @dataclass(frozen=True)
@@ -221,25 +224,35 @@ class TraceReader:
         for condition in self._conditions(wanted):
             query = query.where(condition)
         low, high = self._bounds(session, wanted, before)
-        start = high - _WINDOW if wanted.text else low
+        start = max(low, high - _WINDOW) if wanted.text else low
         left = _SCANNED
         # What is asked for often is found among the latest turns soonest.
-        for row in session.execute(query.where(turns.c.id.between(max(start, low), high)).limit(left)):
+        for row in session.execute(query.where(turns.c.id.between(start, high)).limit(left)):
             yield row
             left -= 1
-        if start <= low or not left:
+        if start == low or not left:
             return
-        likely = grams.candidates(session, wanted.text, low, start - 1)
+        often = _SCANNED - left >= _OFTEN
+        likely = None if often else self._candidates(session, wanted, low, start - 1)
         if likely is None:
             yield from session.execute(query.where(turns.c.id.between(low, start - 1)).limit(left))
             return
-        for place in range(0, len(likely), _CANDIDATES):
-            part = query.where(turns.c.id.in_(likely[place : place + _CANDIDATES]))
+        for place in range(0, len(likely), _PART):
+            part = query.where(turns.c.id.in_(likely[place : place + _PART]))
             for row in session.execute(part.limit(left)):
                 yield row
                 left -= 1
             if not left:
                 return
+
+    def _candidates(self, session: Session, wanted: Wanted, low: int, high: int) -> list[int] | None:
+        """Return the turns that may hold the wanted words, `None` when the other conditions leave fewer to read."""
+        others = self._conditions(replace(wanted, text=""))
+        if others:
+            some = select(turns.c.id).where(*others, turns.c.id.between(low, high)).limit(_FEW).subquery()
+            if int(session.execute(select(func.count()).select_from(some)).scalar() or 0) < _FEW:
+                return None
+        return grams.candidates(session, wanted.text, low, high)
 
     def _bounds(self, session: Session, wanted: Wanted, before: int | None) -> tuple[int, int]:
         """Return the first and last number that a turn of the wanted days can have."""

@@ -29,7 +29,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     base, article = base_of(request), await article_or_404(request)
     versions = await in_thread(base.history, article.id)
     log = await in_thread(request.app[AUDIT].entries, action="knowledge.", target=article.id, limit=_LOGGED)
-    public = (await in_thread(base.store.published)).get(article.id)
+    public = await in_thread(base.store.published_version, article.id)
     moves = [
         (status, text(request, f"knowledge.{LABELS[status]}"))
         for status, role in MOVES[article.status]
@@ -92,7 +92,8 @@ async def rollback(request: web.Request) -> web.StreamResponse:
     seen = form.integer("head", 1, 10**9, default=article.version)
     if form.errors:
         raise web.HTTPBadRequest
-    if article.id in await in_thread(base.store.published) and not can(request, "publisher"):
+    public = await in_thread(base.store.published_version, article.id)
+    if public is not None and not can(request, "publisher"):
         raise web.HTTPForbidden
     try:
         new = await in_thread(

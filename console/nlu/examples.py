@@ -82,6 +82,7 @@ class Examples:
         self.shipped, self.added = shipped, added
         self._lock = Lock()
         self._cached: tuple[tuple[Any, ...], dict[str, list[Utterance]]] = ((), {})
+        self._folded: tuple[object, frozenset[str]] = (None, frozenset())
 
     def by_intent(self) -> Mapping[str, Sequence[Utterance]]:
         """Return the utterances of every intent, those that staff added last."""
@@ -94,9 +95,14 @@ class Examples:
                 self._cached = (state, merged)
             return self._cached[1]
 
-    def known(self) -> set[str]:
+    def known(self) -> frozenset[str]:
         """Return all texts in the form in which equal ones are equal."""
-        return {fold(item.text) for items in self.by_intent().values() for item in items}
+        merged = self.by_intent()
+        of, folded = self._folded
+        if of is not merged:
+            folded = frozenset(fold(item.text) for items in merged.values() for item in items)
+            self._folded = (merged, folded)
+        return folded
 
     def add(self, intent: str, texts: Iterable[str]) -> list[str]:
         """Add utterances of an intent that there is; return those that were not there before.

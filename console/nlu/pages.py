@@ -96,7 +96,7 @@ async def suggestions(request: web.Request) -> web.StreamResponse:
     library, prepared = library_of(request), suggestions_of(request).prepared
     ready = await in_thread(prepared.get)
     by_intent = await in_thread(library.examples.by_intent)
-    dealt_with = library.aside.texts() | library.examples.known()
+    dealt_with = await in_thread(lambda: library.aside.texts() | library.examples.known())
     found = [item for item in ready.value or () if fold(item.text) not in dealt_with]
     return render(
         request,

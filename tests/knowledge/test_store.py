@@ -39,6 +39,7 @@ def test_draft_of_a_published_article_leaves_the_public_one(store: ArticleStore)
     store.set_status("library-hours", "review", author="wang", base_version=2)
     store.set_status("library-hours", "published", author="li", base_version=2)
     assert store.published() == {"library-hours": 2}
+    assert (store.published_version("library-hours"), store.published_version("nothing")) == (2, None)
 
 
 def test_second_editor_is_told_who_was_quicker(store: ArticleStore) -> None:

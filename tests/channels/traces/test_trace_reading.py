@@ -202,7 +202,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TraceRe
     made.write([record(f"c{n}", text=text) for n, text in enumerate(texts)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("channels.traces.reading._WINDOW", 2)
-        patch.setattr("channels.traces.reading._CANDIDATES", 7)
+        patch.setattr("channels.traces.reading._PART", 7)
         yield TraceReader(made.engine), texts
     made.close()
 
@@ -214,7 +214,8 @@ def test_a_search_finds_what_holds_the_words_and_nothing_else(
     reader, texts = searched
     wanted = wanted.strip()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("channels.traces.grams.COMMON", common)
+        patch.setattr("channels.traces.grams.COUNTED", common)
+        patch.setattr("channels.traces.grams.MOST", 10 * common)
         found = {line.id for line in reader.conversations(Wanted(text=wanted), limit=200).lines}
     folded = [text.translate(ASCII_LOWER) for text in texts]
     assert found == {f"c{n}" for n, text in enumerate(folded) if wanted.translate(ASCII_LOWER) in text}
