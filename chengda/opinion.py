@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -100,26 +102,44 @@ def _say(name: str, report: IngestReport) -> None:
 
 @app.command()
 def watch(
-    host: Annotated[str, typer.Option(help="Where webhooks are received. 接收地址")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the webhooks. 接收端口")] = 8083,
+    host: Annotated[
+        str, typer.Option(help="Where webhooks are received; empty takes city.yml's. 接收地址")
+    ] = "",
+    port: Annotated[
+        int, typer.Option(min=-1, max=65535, help="Port of the webhooks; -1 takes city.yml's. 接收端口")
+    ] = -1,
+    beside_server: Annotated[
+        bool, typer.Option("--beside-server", hidden=True, help="End when standard input closes.")
+    ] = False,
 ) -> None:
     """Read all sources as they go, escalate and notify, until stopped (Ctrl-C). 持续监测，按 Ctrl-C 停止。"""
     from actions.opinion.watch import Watch
 
     with _service() as service:
         service.notifier.check()
-        watching = Watch(service, _say, host, port)
+        section = service.section
+        watching = Watch(
+            service, _say, host or section.webhook_host, section.webhook_port if port < 0 else port
+        )
 
         async def run() -> None:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, watching.stop)
+            if beside_server:
+                threading.Thread(target=_until_closed, args=(watching.stop,), daemon=True).start()
             await watching.run()
 
         console.print(
-            f"[green]✓[/] {len(service.section.sources)} sources · {len(service.section.targets)} targets"
+            f"[green]✓[/] 舆情监测 · opinion watch: {len(section.sources)} sources · {len(section.targets)} targets"
         )
         asyncio.run(run())
+
+
+def _until_closed(stop: Callable[[], None]) -> None:
+    """Wait for the end of standard input, whose other end the server holds."""
+    sys.stdin.read()
+    stop()
 
 
 @app.command()

@@ -76,10 +76,12 @@ async def _serve(
         stop_rooms,
     )
     from chengda.people import follow_hours, open_people
+    from chengda.watching import open_watch
     from console.app import create_console
     from console.services import Services
 
     with plain_errors(*startup_errors()):
+        watch = open_watch(settings, lambda line: console.print(line, markup=False))
         brain = make_brain(settings)
         start_rooms(settings)
         brain.load()
@@ -132,9 +134,13 @@ async def _serve(
             console.print("  按 Ctrl-C 停止 · Ctrl-C stops")
 
         people.start()
+        if watch is not None:
+            watch.start()
         try:
             await serve(app, *citizens, on_ready=ready)
         finally:
+            if watch is not None:
+                await asyncio.to_thread(watch.close)
             people.close()
             await console_runner.cleanup()
             staff.close()

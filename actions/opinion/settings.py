@@ -111,12 +111,17 @@ class TopicSection(_Section):
 class OpinionSection(_Section):
     """Sources, limits and targets of the opinion module; relative paths start from city.yml's folder.
 
-    `adapter` is a folder of sentiment adapters instead of the shipped ones.
+    `adapter` is a folder of sentiment adapters instead of the shipped ones. With `watch`, `chengda run` also watches
+    the sources, in a process of its own, when there are sources or targets. Webhooks are received at `webhook_host`
+    and `webhook_port`.
     """
 
     sources: list[SourceSection] = []
     targets: list[TargetSection] = []
     demo: bool = False
+    watch: bool = True
+    webhook_host: str = "127.0.0.1"
+    webhook_port: int = Field(8083, ge=0, le=65535)
     gazetteer: Path = Path("bot/data/gazetteer/city.csv")
     adapter: Path | None = None
     database_url: str = ""
