@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Extra
 
-from channels.base import Channel, Inbound, Outgoing
+from channels.base import Channel, Inbound, Outgoing, Repeats, UnsettledError
 from channels.fitting.fit import Part, fit
+from channels.fitting.markdown import DIALECTS
 from channels.http import PlatformClient
+
+# Put before a message that may be there already, on a platform that cannot tell.
+_AGAIN = {
+    "zh": "（重发：此消息您可能已经收到过）",
+    "en": "(Sent again: you may have this message already.)",
+}
+# Reports of what was taken come within seconds, after an outage of ours when the platform repeats them.
+TOLD_WAIT_S = 60.0
+_LOOK_AGAIN_S = 1.0
+# What is under way when we ask would be missed.
+_ASK_AFTER_S = 3.0
 
 
 class Credentials(BaseModel):
@@ -63,11 +75,38 @@ class AppChannel(Channel):
 
     async def send(self, outgoing: Outgoing) -> None:
         """Send what earlier attempts have not sent yet."""
-        for number, part in enumerate(self.parts(outgoing)):
+        parts = self.parts(outgoing)
+        for number, part in enumerate(parts):
             if number < outgoing.sent:
                 continue
-            await self.post(outgoing, part, f"{outgoing.key}#{number}")
-            await outgoing.part_sent(number + 1)
+            key = f"{outgoing.key}#{number}"
+            doubtful = outgoing.unsure and number == outgoing.sent
+            if not (doubtful and await self._was_taken(outgoing, part, key)):
+                shown = doubtful and self.repeats in {Repeats.SHOWN, Repeats.TOLD}
+                await self.post(outgoing, self._said_again(part, outgoing.language) if shown else part, key)
+            if number + 1 < len(parts):
+                await outgoing.part_sent(number + 1)
+
+    async def _was_taken(self, outgoing: Outgoing, part: Part, key: str) -> bool:
+        """Return whether a part whose sending ended unseen has arrived; raise `UnsettledError` to wait."""
+        if self.repeats is Repeats.TOLD and outgoing.unsure_s < TOLD_WAIT_S:
+            # The report itself moves `outgoing.sent` on, so that this part is not asked about again.
+            raise UnsettledError("waiting for the platform's report", _LOOK_AGAIN_S)
+        if self.repeats is Repeats.ASKED:
+            if outgoing.unsure_s < _ASK_AFTER_S:
+                raise UnsettledError("the platform will be asked", _ASK_AFTER_S - outgoing.unsure_s)
+            return await self.ask(outgoing, part, key)
+        return False
+
+    async def ask(self, outgoing: Outgoing, part: Part, key: str) -> bool:
+        """Ask the platform whether it took a message, where `repeats` is `ASKED`; raise as `send` does."""
+        return False
+
+    def _said_again(self, part: Part, language: str) -> Part:
+        words = DIALECTS[self.shape.dialect].escape(_AGAIN["zh" if language == "zh" else "en"])
+        text = f"{words}\n{part.text}"
+        fits = bool(part.text) and self.shape.unit.count(text) <= self.shape.limit
+        return replace(part, text=text) if fits else part
 
     async def stop(self) -> None:
         """Close the client; channels that share it find it closed already."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from channels.fitting.shape import PLAIN, Shape
@@ -25,11 +27,21 @@ class SendError(Exception):
     Args:
         retry_after_s: how long the platform asks to be left alone, the whole channel over; `None` when it
             does not say.
+        unsure: the platform may have taken the message all the same (its response never came).
     """
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, retry_after_s: float | None = None, *, unsure: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.unsure = unsure
+
+
+class UnsettledError(SendError):
+    """Whether an earlier attempt was taken is not known yet; `wait_s` says when to look again."""
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message, unsure=True)
+        self.wait_s = wait_s
 
 
 class MediaError(Exception):
@@ -42,6 +54,21 @@ class MediaError(Exception):
 
 class UndeliverableError(SendError):
     """A platform refuses a message for good (blocked, unknown person, window closed): a dead letter."""
+
+
+class Repeats(enum.Enum):
+    """What a platform offers against a doubled message when the end of an attempt was not seen."""
+
+    # A repeated send under the same key is taken once.
+    KEYED = "keyed"
+    # We ask the platform whether it took the message.
+    ASKED = "asked"
+    # The platform reports what it took, with our key, to the webhook.
+    TOLD = "told"
+    # The repeated mail has the same Message-ID, so that mail programs show it once.
+    SAME_ID = "same id"
+    # Nothing: it is sent again, and says so.
+    SHOWN = "shown"
 
 
 @dataclass(frozen=True)
@@ -86,8 +113,9 @@ class Outgoing:
 
     `to` is the message they answer, or the person's last one. `key` names this delivery for good, so that a
     platform with idempotency keys takes it once. `sent` parts left in earlier attempts; `part_sent` is to be
-    awaited with the new count after each. `attempt` counts from 1; above it, an earlier one may have ended
-    unseen.
+    awaited with the new count after each but the last. `attempt` counts from 1. `unsure`: the part after `sent` may
+    have been taken already; for `unsure_s` seconds we have been waiting to learn it. `put_at` (UTC) is when the
+    replies were made.
     """
 
     to: Inbound
@@ -98,6 +126,9 @@ class Outgoing:
     attempt: int = 1
     sent: int = 0
     part_sent: Callable[[int], Awaitable[None]] = _forget_progress
+    unsure: bool = False
+    unsure_s: float = 0.0
+    put_at: datetime = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -123,6 +154,9 @@ class Channel(ABC):
     # Whether words such as STOP end all messages to a person (SMS).
     opt_out: ClassVar[bool] = False
 
+    # How a message is kept from coming twice.
+    repeats: ClassVar[Repeats] = Repeats.SHOWN
+
     # A platform that takes the answer in its HTTP response (WeChat: 5 s) sets how long to wait for it.
     reply_window_s: ClassVar[float] = 0.0
 
@@ -142,6 +176,10 @@ class Channel(ABC):
             SendError: try again later.
             UndeliverableError: never try again.
         """
+
+    async def receipts(self, delivery: Delivery) -> Sequence[str]:
+        """Return the keys (as given to a send) of our messages that a verified delivery reports as taken."""
+        return ()
 
     def challenge(self, delivery: Delivery) -> Acknowledgement | None:
         """Return the answer to the platform's check of the webhook address, if `delivery` is one."""

@@ -7,11 +7,14 @@ import contextlib
 import hashlib
 import logging
 import random
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from channels.base import Channel, Inbound, Outgoing, SendError, UndeliverableError
+from channels.base import Channel, Inbound, Outgoing, SendError, UndeliverableError, UnsettledError
+from channels.marks import Marks
 from channels.optout import OptOuts
 from channels.records import Address, StoredMessage
 from channels.store import ConversationStore
@@ -24,6 +27,8 @@ _POLL_S = 1.0
 # Several parcels that come at the same moment are taken up together.
 _GATHER_S = 0.01
 _PRUNE_EVERY_S = 3600.0
+# The key of one message: the parcel's, and the number of the message in it.
+_PART_KEY = re.compile(r"(.+)#(\d{1,4})", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,11 @@ class Courier:
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._marks = Marks(outbox, store.urgently, LEASE_S)
         # Until when (monotonic) a platform asked to be left alone.
         self._paused: dict[str, float] = {}
+        # Since when (monotonic) the end of an attempt has been unknown, by parcel.
+        self._doubts: dict[int, float] = {}
         self._pruned = time.monotonic()
 
     async def start(self) -> None:
@@ -123,6 +131,14 @@ class Courier:
         """Return when nothing is due and nothing is under way."""
         while self._carrying or await self._store.in_thread(self._outbox.next_due_s) == 0.0:
             await asyncio.sleep(0.01)
+
+    async def taken(self, keys: Sequence[str]) -> None:
+        """Remember which messages a platform reports to have taken, by the keys that they were sent with."""
+        found = (_PART_KEY.fullmatch(key) for key in keys)
+        parts = [(match[1], int(match[2]) + 1) for match in found if match]
+        if parts:
+            await self._marks.taken(parts)
+            self._wake.set()
 
     def _called(self) -> None:
         # Called in whatever thread put the parcel; the loop may be closing meanwhile.
@@ -168,10 +184,15 @@ class Courier:
 
     async def _carry(self, parcel: Parcel) -> None:
         try:
-            await self._deliver(parcel)
+            if await self._deliver(parcel):
+                self._doubts.pop(parcel.seq, None)
         except UndeliverableError as error:
             logger.warning("outbox %d: given up: %s", parcel.seq, error)
+            self._doubts.pop(parcel.seq, None)
             await self._store.in_thread(self._outbox.dead, parcel.seq, str(error)[:2000])
+        except UnsettledError as error:
+            again = partial(self._outbox.again, counted=False, unsure=True)
+            await self._store.in_thread(again, parcel.seq, str(error), error.wait_s)
         except Exception as error:
             await self._failed(parcel, error)
 
@@ -181,13 +202,18 @@ class Courier:
             logger.exception("outbox %d: an answer could not be sent", parcel.seq)
         if parcel.attempts >= self._retries.attempts:
             logger.error("outbox %d: given up after %d attempts: %s", parcel.seq, parcel.attempts, reason)
+            self._doubts.pop(parcel.seq, None)
             await self._store.in_thread(self._outbox.dead, parcel.seq, reason)
             return
         delay_s = self._retries.delay_s(parcel.attempts)
         asked_s = error.retry_after_s if isinstance(error, SendError) else None
-        await self._store.in_thread(self._outbox.again, parcel.seq, reason, max(delay_s, asked_s or 0.0))
+        # A refusal that is certain does not clear up what became of an earlier attempt at the same part.
+        unsure = parcel.seq in self._doubts or (isinstance(error, SendError) and error.unsure)
+        again = partial(self._outbox.again, unsure=unsure)
+        await self._store.in_thread(again, parcel.seq, reason, max(delay_s, asked_s or 0.0))
 
-    async def _deliver(self, parcel: Parcel) -> None:
+    async def _deliver(self, parcel: Parcel) -> bool:
+        """Return whether the parcel is done with; `False` leaves it for later."""
         message_id, language = parcel.context.get("message_id", ""), parcel.context.get("language")
         pushed: StoredMessage | None = None
         if not message_id:
@@ -196,7 +222,7 @@ class Courier:
             if pushed is None:
                 # Erased meanwhile: nothing of the conversation may be kept.
                 await self._store.in_thread(self._outbox.erase, parcel.conversation_id)
-                return
+                return True
             language = pushed.language
             self._push(parcel.conversation_id, pushed)
         address = await self._address(parcel)
@@ -204,8 +230,9 @@ class Courier:
             logger.info("outbox %d: not sent, the person opted out", parcel.seq)
             address = None
         if address is not None and not await self._send(parcel, address, message_id, language or "zh"):
-            return
-        await self._store.in_thread(self._outbox.sent, parcel.seq)
+            return False
+        await self._marks.sent(parcel.seq)
+        return True
 
     async def _address(self, parcel: Parcel) -> Address | None:
         own = parcel.context.get("address")
@@ -226,13 +253,15 @@ class Courier:
         if channel is None or not self._enabled(address.channel) or pause_s > 0:
             reason = "the platform asked for a pause" if pause_s > 0 else "the channel is switched off"
             delay_s = pause_s if pause_s > 0 else 5.0
-            await self._store.in_thread(
-                self._outbox.again, parcel.seq, f"{address.channel}: {reason}", delay_s, counted=False
-            )
+            again = partial(self._outbox.again, counted=False, unsure=parcel.unsure)
+            await self._store.in_thread(again, parcel.seq, f"{address.channel}: {reason}", delay_s)
             return False
+        if parcel.unsure:
+            self._doubts.setdefault(parcel.seq, time.monotonic())
 
         async def part_sent(parts: int) -> None:
-            await self._store.in_thread(self._outbox.part_sent, parcel.seq, parts, LEASE_S)
+            self._doubts.pop(parcel.seq, None)
+            await self._marks.part(parcel.seq, parts)
 
         outgoing = Outgoing(
             to=Inbound(
@@ -249,7 +278,11 @@ class Courier:
             attempt=parcel.attempts,
             sent=parcel.parts_sent,
             part_sent=part_sent,
+            unsure=parcel.unsure,
+            unsure_s=time.monotonic() - self._doubts.get(parcel.seq, time.monotonic()),
+            put_at=parcel.created_at,
         )
+        await self._marks.begun(parcel.seq)
         try:
             await channel.send(outgoing)
         except SendError as error:

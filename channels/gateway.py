@@ -110,7 +110,7 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     intake = Intake(
         inbox, dispatcher, store, outbox, channels, identities, limits, Attachments(config.photos)
     )
-    gate = WebhookGate(channels, intake, switches.enabled)
+    gate = WebhookGate(channels, intake, courier.taken, switches.enabled)
 
     board = NoticeBoard(config.live, config.notice)
 

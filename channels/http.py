@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -117,11 +118,16 @@ class PlatformClient:
             ) as answer:
                 raw = await answer.content.read(_ANSWER_BYTES)
                 return _read(answer.status, raw, answer.headers.get("Retry-After"))
-        except (aiohttp.ClientError, OSError) as error:
-            # The address may hold a token, so only the host is named.
-            raise SendError(f"{_host(url)} cannot be reached: {type(error).__name__}") from error
         except asyncio.TimeoutError as error:
-            raise SendError(f"{_host(url)} did not answer in {self._timeout.total:g} s") from error
+            raise SendError(
+                f"{_host(url)} did not answer in {self._timeout.total:g} s", unsure=True
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            # The address may hold a token, so only the host is named. Without a connection nothing was sent.
+            unsure = not isinstance(error, (aiohttp.ClientConnectorError, aiohttp.InvalidURL))
+            raise SendError(
+                f"{_host(url)} cannot be reached: {type(error).__name__}", unsure=unsure
+            ) from error
 
     async def picture(
         self,
@@ -193,7 +199,8 @@ def _read(status: int, raw: bytes, retry_after: str | None) -> Response:
         raise SendError("HTTP 429: rate limited", _pause_s(retry_after, data))
     if status >= 500:
         pause_s = _pause_s(retry_after, {}) if retry_after else None
-        raise SendError(f"HTTP {status}: {text[:200]}", pause_s)
+        # These come from something in between, which does not know what became of the request.
+        raise SendError(f"HTTP {status}: {text[:200]}", pause_s, unsure=status in {502, 504})
     return Response(status, data, text)
 
 
@@ -212,6 +219,16 @@ def _pause_s(retry_after: str | None, data: Mapping[str, Any]) -> float:
         except (ValueError, TypeError):
             return 1.0
     return 1.0
+
+
+@contextmanager
+def before_the_message() -> Iterator[None]:
+    """Calls that only prepare a message: when one fails, nothing was sent, whatever became of it."""
+    try:
+        yield
+    except SendError as error:
+        error.unsure = False
+        raise
 
 
 class TokenCache:
@@ -240,7 +257,8 @@ class TokenCache:
         """Return a token that is valid as far as we know."""
         async with self._lock:
             if self._clock() >= self._until:
-                self._token, lives_s = await self._fetch()
+                with before_the_message():
+                    self._token, lives_s = await self._fetch()
                 self._until = self._clock() + max(1.0, lives_s - min(self._early_s, lives_s / 2))
             return self._token
 

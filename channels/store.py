@@ -9,7 +9,6 @@ import secrets
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from sqlalchemy.pool import QueuePool
 
 from channels.records import Access, Address, Claim, Conversation, StoredMessage
 from channels.tables import addresses, conversations, feedback, link_codes, links, messages, metadata
+from channels.threads import UrgentThreads
 from city.messages import Reply
 from city.outbox import metadata as outbox_metadata
 from city.outbox import outbox_table
@@ -79,9 +79,7 @@ class ConversationStore:
         self.engine = make_engine(database) if isinstance(database, str) else database
         self.owner = owner or uuid.uuid4().hex
         self._is_sqlite = self.engine.dialect.name == "sqlite"
-        self._pool = ThreadPoolExecutor(
-            1 if self._is_sqlite else threads, thread_name_prefix="channels-store"
-        )
+        self._pool = UrgentThreads(1 if self._is_sqlite else threads, "channels-store")
         self.is_open = False
         # Token hashes of conversations in use. One erased by another process stays here for a while, but
         # its rows are gone: `claim` finds no conversation and `history` nothing.
@@ -200,6 +198,10 @@ class ConversationStore:
     async def in_thread(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run synchronous database work in the store's threads: SQLite's writers then never meet."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
+
+    async def urgently(self, work: Callable[..., T], *args: Any) -> T:
+        """Run `work` as `in_thread` does, before everything that waits there."""
+        return await asyncio.wrap_future(self._pool.urgent(work, *args))
 
     async def push(
         self, conversation_id: str, message_id: str, replies: Sequence[Reply], language: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -34,6 +34,7 @@ class WebhookGate:
     Args:
         channels: the registered channels by name.
         intake: keeps and answers the messages.
+        taken: told the keys of our messages that a platform reports as taken.
         enabled: whether a channel is switched on now.
     """
 
@@ -41,10 +42,12 @@ class WebhookGate:
         self,
         channels: Mapping[str, Channel],
         intake: Intake,
+        taken: Callable[[Sequence[str]], Awaitable[None]],
         enabled: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self._channels = channels
         self._intake = intake
+        self._taken = taken
         self._enabled = enabled
         self._receivers: list[asyncio.Task[None]] = []
 
@@ -108,11 +111,14 @@ class WebhookGate:
             if challenge is not None:
                 return _response(challenge)
             inbound = await channel.parse(delivery)
+            receipts = await channel.receipts(delivery)
         except VerificationError as error:
             logger.warning("channel %s: delivery refused: %s", channel.name, error)
             raise Problem("forbidden", "签名校验失败。", "The signature is not valid.") from error
         except ParseError as error:
             raise Problem("bad-request", f"无法解析：{error}", f"Cannot be read: {error}.") from error
+        if receipts:
+            await self._taken(receipts)
         return await self._accept(request, channel, delivery, inbound)
 
     async def _accept(

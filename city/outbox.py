@@ -38,11 +38,15 @@ from sqlalchemy.exc import IntegrityError
 from city.messages import Reply
 
 KEY_CHARS = 255
+# Ends the lease's owner once a send has begun. If the owner ends before it tells the outcome, nobody knows
+# whether the message was taken.
+_BEGUN = "!"
 
 metadata = MetaData()
 
 # Times are UTC without an offset. `state`: waiting, sent or dead. `parts_sent` counts the messages of the
-# platform that a parcel was split into and that have left already.
+# platform that a parcel was split into and that have left already. A lease that is over but still has an
+# owner belongs to an attempt whose end nobody saw.
 outbox_table = Table(
     "outbox",
     metadata,
@@ -91,7 +95,11 @@ class OutboxNotConfiguredError(OutboxError):
 
 @dataclass(frozen=True)
 class Parcel:
-    """One entry: replies for a conversation. `attempts` counts the present attempt too."""
+    """One entry: replies for a conversation.
+
+    `attempts` counts the present attempt too. `unsure` says that an earlier attempt at the part after
+    `parts_sent` ended unseen: it may have been taken.
+    """
 
     seq: int
     key: str
@@ -103,6 +111,19 @@ class Parcel:
     parts_sent: int = 0
     error: str = ""
     created_at: datetime = datetime(1970, 1, 1)
+    unsure: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened to a parcel on its way, to be written down together with others.
+
+    `kind`: `begun` before its first message leaves, `part` when `parts` messages have left, `sent` at its end.
+    """
+
+    kind: str
+    seq: int
+    parts: int = 0
 
 
 def utc_now() -> datetime:
@@ -197,41 +218,88 @@ class Outbox:
             if self._engine.dialect.name == "postgresql":
                 query = query.with_for_update(skip_locked=True)
             rows = connection.execute(query).all()
-            if rows:
-                connection.execute(
-                    update(box)
-                    .where(box.c.seq.in_([row.seq for row in rows]))
-                    .values(
-                        lease_owner=owner,
-                        lease_until=now + timedelta(seconds=lease_s),
-                        attempts=box.c.attempts + 1,
-                    )
-                )
-        return [_parcel(row, attempts=row.attempts + 1) for row in rows]
+            for name, chosen in ((owner, False), (owner + _BEGUN, True)):
+                leased = [row.seq for row in rows if _is_unsure(row) is chosen]
+                if leased:
+                    values = {
+                        "lease_owner": name,
+                        "lease_until": now + timedelta(seconds=lease_s),
+                        "attempts": box.c.attempts + 1,
+                    }
+                    connection.execute(update(box).where(box.c.seq.in_(leased)).values(values))
+        return [_parcel(row, attempts=row.attempts + 1, unsure=_is_unsure(row)) for row in rows]
 
     def next_due_s(self) -> float | None:
         """Return the seconds until the next parcel is due (0 when one is), `None` when none waits."""
+        now = utc_now()
+        free = or_(outbox_table.c.lease_until.is_(None), outbox_table.c.lease_until < now)
         query = select(func.min(outbox_table.c.next_at)).where(
-            outbox_table.c.state == "waiting", outbox_table.c.lease_until.is_(None), _FIRST
+            outbox_table.c.state == "waiting", free, _FIRST
         )
         with self._engine.connect() as connection:
             soonest = connection.execute(query).scalar()
-        return None if soonest is None else max(0.0, (soonest - utc_now()).total_seconds())
+        return None if soonest is None else max(0.0, (soonest - now).total_seconds())
+
+    def mark(self, marks: Sequence[Mark], lease_s: float) -> None:
+        """Write down what happened to parcels of this process, all in one transaction.
+
+        Args:
+            lease_s: for how many seconds the unfinished ones are kept from now on.
+        """
+        box, now = outbox_table, utc_now()
+        until = now + timedelta(seconds=lease_s)
+        with self._writing() as connection:
+            for mark in marks:
+                here = box.c.seq == mark.seq
+                if mark.kind == "begun":
+                    owned = and_(here, box.c.lease_owner.is_not(None), ~box.c.lease_owner.endswith(_BEGUN))
+                    values: dict[str, Any] = {"lease_owner": box.c.lease_owner + _BEGUN, "lease_until": until}
+                    connection.execute(update(box).where(owned).values(values))
+                elif mark.kind == "part":
+                    values = {"parts_sent": mark.parts, "lease_until": until}
+                    connection.execute(update(box).where(here, box.c.parts_sent < mark.parts).values(values))
+                else:
+                    connection.execute(update(box).where(here).values(_delivered(now)))
 
     def part_sent(self, seq: int, parts: int, lease_s: float) -> None:
         """Remember that `parts` messages of a parcel have left, and keep it for `lease_s` seconds more."""
-        self._set(seq, parts_sent=parts, lease_until=utc_now() + timedelta(seconds=lease_s))
+        self.mark([Mark("part", seq, parts)], lease_s)
 
     def sent(self, seq: int) -> None:
         """Close a delivered parcel; its text is kept no longer (the history has it), its key is."""
-        self._set(seq, state="sent", replies=[], context={}, error="", **_free(), finished_at=utc_now())
+        self.mark([Mark("sent", seq)], 0.0)
 
-    def again(self, seq: int, error: str, delay_s: float, *, counted: bool = True) -> None:
-        """Try a parcel again in `delay_s` seconds; `counted=False` takes the attempt back."""
+    def taken(self, parts: Sequence[tuple[str, int]]) -> None:
+        """Remember what a platform reports to have taken.
+
+        Args:
+            parts: (key of a parcel, number of its messages that were taken); unknown keys change nothing.
+        """
+        box, now = outbox_table, utc_now()
+        idle = or_(box.c.lease_until.is_(None), box.c.lease_until < now)
+        with self._writing() as connection:
+            for key, count in parts:
+                here = and_(box.c.key == key, box.c.state == "waiting", box.c.parts_sent < count)
+                # Nobody is sending it now, so the doubt about that part is gone too.
+                settled = {"parts_sent": count, "next_at": now, **_free()}
+                if not connection.execute(update(box).where(here, idle).values(settled)).rowcount:
+                    connection.execute(update(box).where(here).values(parts_sent=count))
+
+    def again(
+        self, seq: int, error: str, delay_s: float, *, counted: bool = True, unsure: bool = False
+    ) -> None:
+        """Try a parcel again in `delay_s` seconds.
+
+        Args:
+            counted: `False` takes the attempt back.
+            unsure: whether the part that was being sent may have been taken.
+        """
+        now = utc_now()
         values: dict[str, Any] = {
-            "next_at": utc_now() + timedelta(seconds=delay_s),
+            "next_at": now + timedelta(seconds=delay_s),
             "error": error,
-            **_free(),
+            "lease_owner": _BEGUN if unsure else None,
+            "lease_until": now if unsure else None,
         }
         if not counted:
             values["attempts"] = outbox_table.c.attempts - 1
@@ -279,12 +347,18 @@ class Outbox:
             return int(connection.execute(delete(outbox_table).where(chosen)).rowcount)
 
     def release(self, owner: str | None = None) -> None:
-        """Give back the leases of `owner`, or all of them: on SQLite, those of a process that has ended."""
-        query = update(outbox_table).where(outbox_table.c.lease_until.is_not(None)).values(_free())
+        """Give back the leases of `owner`, or all of them: on SQLite, those of a process that has ended.
+
+        What it had begun to send stays unsure.
+        """
+        box = outbox_table
+        leased = and_(box.c.state == "waiting", box.c.lease_owner.is_not(None))
         if owner is not None:
-            query = query.where(outbox_table.c.lease_owner == owner)
+            leased = and_(leased, box.c.lease_owner.in_([owner, owner + _BEGUN]))
+        begun = box.c.lease_owner.endswith(_BEGUN)
         with self._writing() as connection:
-            connection.execute(query)
+            connection.execute(update(box).where(leased, ~begun).values(_free()))
+            connection.execute(update(box).where(leased, begun).values(lease_until=utc_now()))
 
     def _set(self, seq: int, **values: Any) -> None:
         with self._writing() as connection:
@@ -298,7 +372,15 @@ def _free() -> dict[str, None]:
     return {"lease_owner": None, "lease_until": None}
 
 
-def _parcel(row: Row, attempts: int | None = None) -> Parcel:
+def _delivered(now: datetime) -> dict[str, Any]:
+    return {"state": "sent", "replies": [], "context": {}, "error": "", **_free(), "finished_at": now}
+
+
+def _is_unsure(row: Row) -> bool:
+    return bool(row.lease_owner and row.lease_owner.endswith(_BEGUN))
+
+
+def _parcel(row: Row, attempts: int | None = None, unsure: bool = False) -> Parcel:
     return Parcel(
         seq=row.seq,
         key=row.key,
@@ -310,6 +392,7 @@ def _parcel(row: Row, attempts: int | None = None) -> Parcel:
         parts_sent=row.parts_sent,
         error=row.error,
         created_at=row.created_at,
+        unsure=unsure,
     )
 
 

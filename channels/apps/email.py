@@ -26,6 +26,7 @@ from channels.base import (
     Inbound,
     Outgoing,
     ParseError,
+    Repeats,
     SendError,
     UndeliverableError,
     VerificationError,
@@ -69,6 +70,7 @@ class Email(AppChannel):
     """A mailbox that answers."""
 
     credentials_model = EmailCredentials
+    repeats = Repeats.SAME_ID
     shape = Shape("plain", 100_000)
 
     async def verify(self, delivery: Delivery) -> None:

@@ -26,6 +26,7 @@ from channels.base import (
     Inbound,
     Outgoing,
     ParseError,
+    Repeats,
     SendError,
     UndeliverableError,
     VerificationError,
@@ -59,6 +60,7 @@ class Feishu(AppChannel):
     """A bot of Feishu or Lark; one repeated send is taken once, thanks to its uuid."""
 
     credentials_model = FeishuCredentials
+    repeats = Repeats.KEYED
     shape = Shape("lark", 8000, buttons=10, title_limit=40, payload_limit=2000)
 
     def __init__(self, name: str, credentials: FeishuCredentials, surroundings: Surroundings) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from channels.app import AppChannel, Credentials
-from channels.base import Delivery, Inbound, Outgoing, VerificationError
+from channels.base import Delivery, Inbound, Outgoing, Repeats, VerificationError
 from channels.fitting.fit import Part
 from channels.fitting.shape import Shape, Unit
 from channels.formats import child, items, needed, read_json, text_of
@@ -36,6 +36,7 @@ class Line(AppChannel):
     """A LINE official account. Answers are push messages, which LINE takes once per retry key."""
 
     credentials_model = LineCredentials
+    repeats = Repeats.KEYED
     shape = Shape("plain", 5000, Unit.UTF16, buttons=13, title_limit=20, payload_limit=300, images=True)
 
     async def verify(self, delivery: Delivery) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from channels.apps.meta import MEDIA_HOSTS, MetaChannel, MetaCredentials
-from channels.base import Delivery, Inbound, Outgoing, UndeliverableError
+from channels.base import Delivery, Inbound, Outgoing, Repeats, UndeliverableError
 from channels.fitting.fit import Part
 from channels.fitting.shape import Shape
 from channels.formats import child, items, needed, read_json, text_of
@@ -18,6 +18,7 @@ class Messenger(MetaChannel):
     """A Facebook page. Messages can be sent within 24 hours of the citizen's last one."""
 
     credentials_model = MetaCredentials
+    repeats = Repeats.TOLD
     shape = Shape("plain", 2000, buttons=13, title_limit=20, payload_limit=1000, images=True)
 
     async def parse(self, delivery: Delivery) -> Sequence[Inbound]:
@@ -47,6 +48,18 @@ class Messenger(MetaChannel):
             raise UndeliverableError("Messenger gave an address for a picture that is not Meta's")
         return (await self.client.picture(url, limit_bytes))[0]
 
+    async def receipts(self, delivery: Delivery) -> Sequence[str]:
+        """Read the echoes of our own messages (`message_echoes`): each repeats its `metadata`."""
+        events = [
+            event for entry in items(read_json(delivery.body), "entry") for event in items(entry, "messaging")
+        ]
+        echoes = [child(event, "message") for event in events]
+        return [
+            text_of(echo, "metadata")
+            for echo in echoes
+            if echo.get("is_echo") is True and echo.get("metadata")
+        ]
+
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send a text with quick replies, or a picture."""
         message: dict[str, Any]
@@ -59,6 +72,7 @@ class Messenger(MetaChannel):
             message["quick_replies"] = [
                 {"content_type": "text", "title": b.title, "payload": b.payload} for b in part.buttons
             ]
+        message["metadata"] = key
         recipient = {"id": outgoing.to.sender_id}
         await self.graph(
             "me/messages", {"recipient": recipient, "messaging_type": "RESPONSE", "message": message}

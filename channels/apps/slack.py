@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import timezone
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -20,6 +22,7 @@ from channels.base import (
     Inbound,
     Outgoing,
     ParseError,
+    Repeats,
     SendError,
     UndeliverableError,
     VerificationError,
@@ -28,8 +31,12 @@ from channels.fitting.fit import Part
 from channels.fitting.shape import Shape
 from channels.formats import child, items, needed, read_json, text_of
 from channels.guard import ReplayGuard
+from channels.http import Response
 from channels.incoming import PHOTO_TYPES, on_host
 
+logger = logging.getLogger(__name__)
+
+_ANSWER = "chengda_answer"
 _MENTION = re.compile(r"<@[A-Z0-9]+(?:\|[^>]*)?>\s*")
 _PASSING = {
     "ratelimited",
@@ -59,6 +66,7 @@ class Slack(AppChannel):
     """A Slack app: direct messages, and mentions in channels."""
 
     credentials_model = SlackCredentials
+    repeats = Repeats.ASKED
     shape = Shape("slack", 3000, buttons=10, title_limit=75, payload_limit=2000, images=True)
 
     def __init__(self, name: str, credentials: Any, surroundings: Any) -> None:
@@ -165,15 +173,41 @@ class Slack(AppChannel):
             "text": part.text or "图表 chart",
             "blocks": blocks,
             "unfurl_links": False,
-            "client_msg_id": str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
+            "metadata": {"event_type": _ANSWER, "event_payload": {"key": _name(key)}},
         }
         if outgoing.to.context.get("thread"):
             body["thread_ts"] = outgoing.to.context["thread"]
+        await self._call("POST", "chat.postMessage", json_body=body)
+
+    async def ask(self, outgoing: Outgoing, part: Part, key: str) -> bool:
+        """Look for the message by its metadata among the newest ones; `False` where we may not read them."""
+        context, thread = outgoing.to.context, outgoing.to.context.get("thread")
+        params = {
+            "channel": str(context["channel"]),
+            # Slack's clock and ours may differ by a little.
+            "oldest": f"{outgoing.put_at.replace(tzinfo=timezone.utc).timestamp() - 60:.6f}",
+            "include_all_metadata": "true",
+            "limit": "200",
+        }
+        method = "conversations.replies" if thread else "conversations.history"
+        try:
+            response = await self._call(
+                "GET", method, params=params | ({"ts": str(thread)} if thread else {})
+            )
+        except SendError as error:
+            if "missing_scope" not in str(error):
+                raise
+            logger.warning("channel %s: %s is not allowed; see docs/channels/slack.md", self.name, method)
+            return False
+        found = (child(message, "metadata") for message in items(response.data, "messages"))
+        return any(text_of(child(one, "event_payload"), "key") == _name(key) for one in found)
+
+    async def _call(self, http_method: str, method: str, **request: Any) -> Response:
         response = await self.client.call(
-            "POST",
-            f"{self.credentials.api_url}/chat.postMessage",
-            json_body=body,
+            http_method,
+            f"{self.credentials.api_url}/{method}",
             headers={"Authorization": f"Bearer {self.credentials.token}"},
+            **request,
         )
         response.check()
         if response.data.get("ok") is not True:
@@ -181,6 +215,7 @@ class Slack(AppChannel):
             if reason in _PASSING:
                 raise SendError(f"Slack: {reason}", 5.0 if "rate" in reason else None)
             raise UndeliverableError(f"Slack: {reason}")
+        return response
 
     def sample(self, text: str) -> Delivery:
         """Return a direct message."""
@@ -209,6 +244,10 @@ class Slack(AppChannel):
     def signed_form(self, payload: dict[str, Any]) -> Delivery:
         """Return a signed interaction."""
         return self.signed(urlencode({"payload": json.dumps(payload)}), "application/x-www-form-urlencoded")
+
+
+def _name(key: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, key))
 
 
 CHANNEL = Slack

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -17,6 +19,7 @@ from channels.base import (
     Delivery,
     Inbound,
     Outgoing,
+    Repeats,
     SendError,
     UndeliverableError,
     VerificationError,
@@ -24,7 +27,8 @@ from channels.base import (
 from channels.fitting.fit import Part
 from channels.fitting.shape import Shape, Unit
 from channels.fitting.sms import segments, thrifty
-from channels.formats import needed
+from channels.formats import items, needed, text_of
+from channels.http import Response
 from channels.incoming import PHOTO_TYPES, on_host
 
 logger = logging.getLogger(__name__)
@@ -60,6 +64,7 @@ class Sms(AppChannel):
 
     credentials_model = SmsCredentials
     opt_out: ClassVar[bool] = True
+    repeats = Repeats.ASKED
 
     def __init__(self, name: str, credentials: SmsCredentials, surroundings: Surroundings) -> None:
         super().__init__(name, credentials, surroundings)
@@ -119,13 +124,7 @@ class Sms(AppChannel):
             form["MessagingServiceSid"] = self.credentials.messaging_service
         else:
             form["From"] = self.credentials.from_number
-        account = self.credentials.account_sid
-        response = await self.client.call(
-            "POST",
-            f"{self.credentials.api_url}/2010-04-01/Accounts/{account}/Messages.json",
-            form=form,
-            auth=(account, self.credentials.auth_token),
-        )
+        response = await self._messages("POST", form=form)
         code = response.data.get("code")
         if response.status >= 400:
             reason = f"Twilio {code}: {str(response.data.get('message'))[:300]}"
@@ -134,6 +133,27 @@ class Sms(AppChannel):
         response.check()
         counted = segments(text)
         logger.info("channel %s: %d segments (%s)", self.name, counted.count, counted.encoding)
+
+    async def ask(self, outgoing: Outgoing, part: Part, key: str) -> bool:
+        """Look among the messages to this number for one with the same text since the answer was made."""
+        since = outgoing.put_at.replace(tzinfo=timezone.utc) - timedelta(seconds=2)
+        params = {
+            "To": outgoing.to.sender_id,
+            "DateSent>": (since - timedelta(days=1)).date().isoformat(),
+            "PageSize": "100",
+        }
+        response = (await self._messages("GET", params=params)).check()
+        text = thrifty(part.text)
+        return any(
+            text_of(message, "body") == text and _made_at(message) >= since
+            for message in items(response.data, "messages")
+            if message.get("direction") != "inbound" and message.get("status") not in {"failed", "canceled"}
+        )
+
+    async def _messages(self, method: str, **request: Any) -> Response:
+        account = self.credentials.account_sid
+        url = f"{self.credentials.api_url}/2010-04-01/Accounts/{account}/Messages.json"
+        return await self.client.call(method, url, auth=(account, self.credentials.auth_token), **request)
 
     def sample(self, text: str) -> Delivery:
         """Return a text message."""
@@ -153,6 +173,14 @@ class Sms(AppChannel):
         signature = self._validator.compute_signature(self.surroundings.webhook_url(self.name), form)
         headers = {"x-twilio-signature": signature, "content-type": "application/x-www-form-urlencoded"}
         return Delivery("POST", headers, {}, urlencode(form).encode())
+
+
+def _made_at(message: Mapping[str, Any]) -> datetime:
+    try:
+        made = parsedate_to_datetime(text_of(message, "date_created"))
+    except (ValueError, TypeError):
+        return datetime.min.replace(tzinfo=timezone.utc)
+    return made if made.tzinfo else made.replace(tzinfo=timezone.utc)
 
 
 CHANNEL = Sms

@@ -12,7 +12,7 @@ from pydantic import Field, validator
 
 from channels.app import AppChannel, Credentials, Surroundings
 from channels.apps.wechat import attached, check_code, fetch_media, read_token, token_ended
-from channels.base import Acknowledgement, Delivery, Inbound, Outgoing, ParseError, VerificationError
+from channels.base import Acknowledgement, Delivery, Inbound, Outgoing, ParseError, Repeats, VerificationError
 from channels.fitting.fit import Part
 from channels.fitting.shape import Shape, Unit
 from channels.formats import needed, read_xml
@@ -44,6 +44,7 @@ class WeCom(AppChannel):
     """An application in WeCom."""
 
     credentials_model = WeComCredentials
+    repeats = Repeats.KEYED
     shape = Shape("wechat", 2048, Unit.BYTES)
 
     def __init__(self, name: str, credentials: WeComCredentials, surroundings: Surroundings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 from pydantic import Field
 
 from channels.apps.meta import MEDIA_HOSTS, MetaChannel, MetaCredentials
-from channels.base import Delivery, Inbound, Outgoing, UndeliverableError
+from channels.base import Delivery, Inbound, Outgoing, Repeats, UndeliverableError
 from channels.fitting.fit import Part, shorten
 from channels.fitting.shape import Shape
 from channels.formats import child, items, needed, read_json, text_of
 from channels.incoming import PHOTO_TYPES, on_host, position
+
+logger = logging.getLogger(__name__)
 
 _REPLY_BUTTONS = 3
 _INTERACTIVE_CHARS = 1024
@@ -29,6 +32,7 @@ class WhatsApp(MetaChannel):
     """A WhatsApp business number. Messages can be sent within 24 hours of the citizen's last one."""
 
     credentials_model = WhatsAppCredentials
+    repeats = Repeats.TOLD
     shape = Shape("whatsapp", 4096, buttons=10, title_limit=24, payload_limit=200, images=True)
 
     async def parse(self, delivery: Delivery) -> Sequence[Inbound]:
@@ -38,6 +42,18 @@ class WhatsApp(MetaChannel):
             for change in items(entry, "changes"):
                 found.extend(self._message(message) for message in items(child(change, "value"), "messages"))
         return found
+
+    async def receipts(self, delivery: Delivery) -> Sequence[str]:
+        """Read the statuses: each repeats the `biz_opaque_callback_data` of its message."""
+        found: list[str] = []
+        for entry in items(read_json(delivery.body), "entry"):
+            for change in items(entry, "changes"):
+                for status in items(child(change, "value"), "statuses"):
+                    found.append(text_of(status, "biz_opaque_callback_data"))
+                    if status.get("status") == "failed":
+                        codes = ", ".join(text_of(error, "code") for error in items(status, "errors"))
+                        logger.warning("channel %s: a message was not delivered: %s", self.name, codes)
+        return [key for key in found if key]
 
     def _message(self, message: Any) -> Inbound:
         kind = text_of(message, "type")
@@ -73,13 +89,19 @@ class WhatsApp(MetaChannel):
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send a text, reply buttons, a list or a picture."""
-        body: dict[str, Any] = {"messaging_product": "whatsapp", "to": outgoing.to.sender_id}
+        body: dict[str, Any] = {
+            "messaging_product": "whatsapp",
+            "to": outgoing.to.sender_id,
+            "biz_opaque_callback_data": key,
+        }
         if part.image:
             await self._send(body | {"type": "image", "image": {"link": part.image}})
             return
         text = part.text
         if part.buttons and len(text) > _INTERACTIVE_CHARS:
-            await self._send(body | {"type": "text", "text": {"body": text}})
+            # Not reported under the key: only with its buttons is this part complete.
+            first = body | {"type": "text", "text": {"body": text}}
+            await self._send({k: v for k, v in first.items() if k != "biz_opaque_callback_data"})
             text = "👇"
         if not part.buttons:
             content = {"type": "text", "text": {"body": text, "preview_url": False}}
