@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from channels.app import AppChannel, Surroundings
+from channels.formats import child
 from channels.http import PlatformClient
 from channels.registry import channel_class
 
@@ -56,7 +59,9 @@ class FakePlatform:
     """Takes what the platforms' APIs take.
 
     `script` holds, per first path segment, what happens to the next calls: a status, a JSON body, or a delay
-    in seconds. A key that a platform uses for idempotency is taken once.
+    in seconds. A key that a platform uses for idempotency is taken once; what a platform can be asked about is
+    remembered. `pause` is awaited between taking a message and answering; `report` is told what Meta would
+    report to the webhook, as (channel, body of the delivery).
     """
 
     url: str = ""
@@ -66,6 +71,8 @@ class FakePlatform:
     valid: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
     attempts: int = 0
+    pause: Callable[[], Awaitable[None]] | None = None
+    report: Callable[[str, dict[str, Any]], None] | None = None
 
     def app(self) -> web.Application:
         """Return the server."""
@@ -119,12 +126,19 @@ class FakePlatform:
             return web.json_response(
                 _EXPIRED.get(channel, {}), status=401 if channel in {"teams", "dingtalk"} else 200
             )
+        if request.method == "GET":
+            return web.json_response(self._asked(channel, request.query))
         key = self._key(request, body)
         if key and key in self.seen:
             return web.json_response({"ok": True, "code": 0}, status=409 if channel == "line" else 200)
         if key:
             self.seen.add(key)
         self.calls[channel].append(Call(rest, dict(request.query), dict(request.headers), body))
+        receipt = _receipt(channel, body) if isinstance(body, dict) else None
+        if receipt and self.report:
+            self.report(channel, receipt)
+        if self.pause:
+            await self.pause()
         return web.json_response(
             {"ok": True, "errcode": 0, "code": 0} if channel != "sms" else {"sid": "SM1"}
         )
@@ -150,15 +164,35 @@ class FakePlatform:
         if not isinstance(body, dict):
             return ""
         if request.match_info["channel"] == "wecom":
-            # WeCom knows a message again by its content, but only a repeated attempt asks it to look.
-            content = f"{body.get('touser')}:{json.dumps(body.get('text'))}"
-            if body.get("enable_duplicate_check"):
-                return content
-            self.seen.add(content)
-            return ""
-        return str(
-            request.headers.get("X-Line-Retry-Key") or body.get("uuid") or body.get("client_msg_id") or ""
-        )
+            # WeCom knows a request again by its JSON, among those that ask it to look.
+            return json.dumps(body, sort_keys=True) if body.get("enable_duplicate_check") else ""
+        return str(request.headers.get("X-Line-Retry-Key") or body.get("uuid") or "")
+
+    def _asked(self, channel: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """Answer a question about what was sent: Slack's history, Twilio's list of messages."""
+        sent = [call.body for call in self.sent(channel) if call.body]
+        if channel == "slack":
+            return {"ok": True, "messages": [m for m in sent if m["channel"] == query["channel"]]}
+        made = format_datetime(datetime.now(timezone.utc))
+        found = [m for m in sent if m["To"] == query.get("To")]
+        return {
+            "messages": [
+                {"body": m["Body"], "direction": "outbound-api", "date_created": made} for m in found
+            ]
+        }
+
+
+def _receipt(channel: str, body: dict[str, Any]) -> dict[str, Any] | None:
+    if channel == "whatsapp" and body.get("biz_opaque_callback_data"):
+        status = {"id": "wamid.1", "status": "sent", "recipient_id": body["to"], "timestamp": "1"}
+        status["biz_opaque_callback_data"] = body["biz_opaque_callback_data"]
+        value = {"messaging_product": "whatsapp", "statuses": [status]}
+        return {"object": "whatsapp_business_account", "entry": [{"changes": [{"value": value}]}]}
+    if channel == "messenger" and child(body, "message").get("metadata"):
+        echo = {"is_echo": True, "app_id": 1, "mid": "m_1", "metadata": body["message"]["metadata"]}
+        event = {"sender": {"id": "1"}, "recipient": body["recipient"], "timestamp": 1, "message": echo}
+        return {"object": "page", "entry": [{"id": "1", "messaging": [event]}]}
+    return None
 
 
 _EXPIRED: Mapping[str, dict[str, Any]] = {
