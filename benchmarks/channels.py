@@ -232,6 +232,7 @@ class Run:
         self, session: aiohttp.ClientSession, senders: Senders, name: str, sender: int, text: str
     ) -> None:
         """Deliver one message as a platform does: again until it is acknowledged."""
+        wait_s = 0.5
         async with self.open:
             while True:
                 delivery = senders.delivery(name, sender, text)
@@ -250,7 +251,8 @@ class Run:
                 except aiohttp.ClientError:
                     pass
                 self.repeated += 1
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, 8.0)
 
     async def in_order(self, before: asyncio.Task[None] | None, work: Any) -> None:
         """Deliver after the sender's earlier message: a platform keeps its own order."""

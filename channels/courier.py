@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 LEASE_S = 120.0
 _POLL_S = 1.0
 # Several parcels that come at the same moment are taken up together.
-_GATHER_S = 0.01
+_GATHER_S = 0.02
 _PRUNE_EVERY_S = 3600.0
 # The key of one message: the parcel's, and the number of the message in it.
 _PART_KEY = re.compile(r"(.+)#(\d{1,4})", re.DOTALL)
@@ -164,7 +164,8 @@ class Courier:
         free = self._parallel - len(self._carrying)
         if free <= 0:
             return _POLL_S
-        parcels = await self._store.in_thread(self._outbox.take, self._store.owner, free, LEASE_S)
+        take = self._outbox.take_and_look
+        parcels, due_s = await self._store.in_thread(take, self._store.owner, free, LEASE_S)
         for parcel in parcels:
             task = asyncio.create_task(self._carry(parcel))
             self._carrying.add(task)
@@ -175,7 +176,6 @@ class Courier:
         if len(parcels) == free:
             return _POLL_S
         # Parcels of other processes are found by polling; ours wake us.
-        due_s = await self._store.in_thread(self._outbox.next_due_s)
         return _POLL_S if due_s is None else min(_POLL_S, max(due_s, 0.005))
 
     def _carried(self, task: asyncio.Task[None]) -> None:

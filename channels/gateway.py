@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
@@ -43,6 +44,9 @@ __all__ = [
     "serve",
     "start",
 ]
+
+
+_SWITCH_S = 0.0005
 
 
 class PortInUseError(OSError):
@@ -215,6 +219,9 @@ async def serve(
         PortInUseError: another program listens on the port.
     """
     loop = asyncio.get_running_loop()
+    # The event loop gives up the interpreter at every read and write of a socket; with the usual 5 ms it waits
+    # that long for it each time that a thread works on the database, and so do the platforms.
+    sys.setswitchinterval(_SWITCH_S)
     stop = stop or asyncio.Event()
     runner = await start(app, host, port)
     caught: list[signal.Signals] = []

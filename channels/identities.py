@@ -16,7 +16,8 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.engine import Connection
 
 from channels.limits import Rate, TokenBuckets
-from channels.store import ConversationStore
+from channels.records import Address
+from channels.store import ConversationStore, find_sender, keep_address
 from channels.tables import link_codes, links
 from city.messages import Message, Reply
 from city.outbox import utc_now
@@ -84,6 +85,15 @@ class Identities:
         found = await self._store.in_transaction(_linked, channel, sender_id)
         return found or await self._store.for_sender(channel, sender_id)
 
+    async def arrived(self, address: Address) -> str:
+        """Return the conversation of a sender, and remember where it was heard from, in one transaction."""
+        found = await self._store.in_transaction(_arrived, address)
+        if found is None:
+            # The sender's first message makes the conversation.
+            found = await self.conversation(address.channel, address.sender_id)
+            await self._store.set_address(found, address)
+        return found
+
     async def command(self, channel: str, sender_id: str, conversation_id: str, text: str) -> Reply | None:
         """Serve "link", "link 12345678" and "unlink" in both languages; return `None` for anything else."""
         given = _GIVE.fullmatch(text)
@@ -121,6 +131,14 @@ class Identities:
 
 def _hash(code: str) -> str:
     return hashlib.sha256(b"chengda-link:" + code.encode()).hexdigest()
+
+
+def _arrived(connection: Connection, address: Address) -> str | None:
+    sender = (address.channel, address.sender_id)
+    found = _linked(connection, *sender) or find_sender(connection, *sender)
+    if found is not None:
+        keep_address(connection, found, address)
+    return found
 
 
 def _linked(connection: Connection, channel: str, sender_id: str) -> str | None:

@@ -204,9 +204,8 @@ class Intake:
         inbound, channel = entry.inbound, self._channels.get(entry.channel)
         if channel is None:
             raise LookupError(f"channel {entry.channel!r} is not enabled any more; name it in city.yml")
-        conversation_id = await self._identities.conversation(channel.name, inbound.sender_id)
-        await self._store.set_address(
-            conversation_id, Address(channel.name, inbound.sender_id, inbound.context, inbound.language)
+        conversation_id = await self._identities.arrived(
+            Address(channel.name, inbound.sender_id, inbound.context, inbound.language)
         )
         text = clean_text(inbound.text)
         own = await self._own_reply(channel, inbound, conversation_id, text)

@@ -135,14 +135,14 @@ class ConversationStore:
 
     async def for_sender(self, channel: str, sender_id: str) -> str:
         """Return the conversation id of a chat app's sender, made at the first message."""
-        found = await self._run(_find_sender, channel, sender_id)
+        found = await self._run(find_sender, channel, sender_id)
         if found is not None:
             return found
         row = {"id": str(uuid.uuid4()), "channel": channel, "sender_id": sender_id, "created_at": _now()}
         try:
             await self._run(lambda connection: connection.execute(insert(conversations).values(row)))
         except IntegrityError:
-            return str(await self._run(_find_sender, channel, sender_id))
+            return str(await self._run(find_sender, channel, sender_id))
         return str(row["id"])
 
     async def check_token(self, conversation_id: str, token: str) -> Access:
@@ -222,7 +222,7 @@ class ConversationStore:
 
     async def set_address(self, conversation_id: str, address: Address) -> None:
         """Remember where a conversation was heard from."""
-        await self._run(_set_address, conversation_id, address)
+        await self._run(keep_address, conversation_id, address)
 
     async def history(
         self, conversation_id: str, after: str | None = None, limit: int = 200
@@ -268,7 +268,8 @@ def _is_message(conversation_id: str, message_id: str) -> Any:
     return and_(messages.c.conversation_id == conversation_id, messages.c.message_id == message_id)
 
 
-def _find_sender(connection: Connection, channel: str, sender_id: str) -> str | None:
+def find_sender(connection: Connection, channel: str, sender_id: str) -> str | None:
+    """Return the conversation that a chat app's sender has of their own."""
     query = select(conversations.c.id).where(
         conversations.c.channel == channel, conversations.c.sender_id == sender_id
     )
@@ -388,7 +389,8 @@ def _address(connection: Connection, conversation_id: str) -> Address | None:
     return Address(row.channel, row.sender_id, {}) if row is not None and row.sender_id else None
 
 
-def _set_address(connection: Connection, conversation_id: str, address: Address) -> None:
+def keep_address(connection: Connection, conversation_id: str, address: Address) -> None:
+    """Remember where a conversation was heard from."""
     values = {
         "channel": address.channel,
         "sender_id": address.sender_id,

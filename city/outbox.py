@@ -32,7 +32,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.engine import Engine, Row
+from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.exc import IntegrityError
 
 from city.messages import Reply
@@ -209,35 +209,46 @@ class Outbox:
         Args:
             owner: name of this process; others leave its parcels alone for `lease_s` seconds.
         """
-        box = outbox_table
         with self._writing() as connection:
-            now = utc_now()
-            free = or_(box.c.lease_until.is_(None), box.c.lease_until < now)
-            due = and_(box.c.state == "waiting", box.c.next_at <= now, free)
-            query = select(box).where(due, _FIRST).order_by(box.c.seq).limit(limit)
-            if self._engine.dialect.name == "postgresql":
-                query = query.with_for_update(skip_locked=True)
-            rows = connection.execute(query).all()
-            for name, chosen in ((owner, False), (owner + _BEGUN, True)):
-                leased = [row.seq for row in rows if _is_unsure(row) is chosen]
-                if leased:
-                    values = {
-                        "lease_owner": name,
-                        "lease_until": now + timedelta(seconds=lease_s),
-                        "attempts": box.c.attempts + 1,
-                    }
-                    connection.execute(update(box).where(box.c.seq.in_(leased)).values(values))
+            return self._take(connection, owner, limit, lease_s)
+
+    def _take(self, connection: Connection, owner: str, limit: int, lease_s: float) -> list[Parcel]:
+        box = outbox_table
+        now = utc_now()
+        free = or_(box.c.lease_until.is_(None), box.c.lease_until < now)
+        due = and_(box.c.state == "waiting", box.c.next_at <= now, free)
+        query = select(box).where(due, _FIRST).order_by(box.c.seq).limit(limit)
+        if self._engine.dialect.name == "postgresql":
+            query = query.with_for_update(skip_locked=True)
+        rows = connection.execute(query).all()
+        for name, chosen in ((owner, False), (owner + _BEGUN, True)):
+            leased = [row.seq for row in rows if _is_unsure(row) is chosen]
+            if leased:
+                values = {
+                    "lease_owner": name,
+                    "lease_until": now + timedelta(seconds=lease_s),
+                    "attempts": box.c.attempts + 1,
+                }
+                connection.execute(update(box).where(box.c.seq.in_(leased)).values(values))
         return [_parcel(row, attempts=row.attempts + 1, unsure=_is_unsure(row)) for row in rows]
 
     def next_due_s(self) -> float | None:
         """Return the seconds until the next parcel is due (0 when one is), `None` when none waits."""
+        with self._engine.connect() as connection:
+            return self._due_s(connection)
+
+    def take_and_look(self, owner: str, limit: int, lease_s: float) -> tuple[list[Parcel], float | None]:
+        """Return what `take` does, and what `next_due_s` returns after it."""
+        with self._writing() as connection:
+            return self._take(connection, owner, limit, lease_s), self._due_s(connection)
+
+    def _due_s(self, connection: Connection) -> float | None:
         now = utc_now()
         free = or_(outbox_table.c.lease_until.is_(None), outbox_table.c.lease_until < now)
         query = select(func.min(outbox_table.c.next_at)).where(
             outbox_table.c.state == "waiting", free, _FIRST
         )
-        with self._engine.connect() as connection:
-            soonest = connection.execute(query).scalar()
+        soonest = connection.execute(query).scalar()
         return None if soonest is None else max(0.0, (soonest - now).total_seconds())
 
     def mark(self, marks: Sequence[Mark], lease_s: float) -> None:

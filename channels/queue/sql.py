@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,13 +22,18 @@ from channels.base import Inbound
 from channels.queue.base import KEPT_DAYS, Entry, InboundQueue, QueueError, from_json, short_id, to_json
 from channels.store import make_engine
 from channels.tables import inbox
+from channels.threads import UrgentThreads
 from city.outbox import utc_now
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 _LEASE_S = 60.0
 _RENEW_S = 20.0
 _PRUNE_EVERY_S = 3600.0
+_AGAIN_S = 1.0
+_CLOSE_S = 10.0
 # Serialises the takers of several processes on PostgreSQL, so that two never split one sender's messages.
 _TAKER_LOCK = 7_305_811
 
@@ -62,13 +67,15 @@ class SqlQueue(InboundQueue):
         self._engine = engine
         self._owner = owner
         # A thread of its own: an acknowledgement never stands behind the writes of the answers.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="channels-inbox")
+        self._pool = UrgentThreads(1, "channels-inbox")
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._insert: Any = sqlite_insert if self._is_sqlite else postgresql_insert
         self._arrived = asyncio.Event()
         self._rows: list[dict[str, Any]] = []
         self._written: asyncio.Future[None] | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._done: list[int] = []
+        self._closer: asyncio.Task[None] | None = None
         self._renewed = self._pruned = time.monotonic()
 
     async def open(self) -> None:
@@ -88,8 +95,9 @@ class SqlQueue(InboundQueue):
 
     async def close(self) -> None:
         """Write what is waiting to be written and give back the leases."""
-        if self._writer is not None:
-            await asyncio.wait([self._writer])
+        for task in (self._writer, self._closer):
+            if task is not None:
+                await asyncio.wait([task], timeout=_CLOSE_S)
         await self._run(_release, self._owner)
         self._pool.shutdown(wait=False)
 
@@ -123,7 +131,7 @@ class SqlQueue(InboundQueue):
                 rows, written = self._rows, self._written
                 self._rows, self._written = [], None
                 try:
-                    await self._run(self._insert_all, rows)
+                    await self._urgently(self._insert_all, rows)
                 except Exception as error:
                     written.set_exception(error)
                     # Read here, so that a delivery whose sender hung up leaves no "never retrieved".
@@ -184,8 +192,26 @@ class SqlQueue(InboundQueue):
             await self._run(_prune)
 
     async def done(self, entry: Entry) -> None:
-        """Forget what was said; the id stays for a week, so that a repeated delivery is known."""
-        await self._run(_close, entry.handle, "done", {}, "")
+        """Forget what was said; the id stays for a week, so that a repeated delivery is known.
+
+        Written soon, together with others: a message that comes up again after a kill is known by its answer.
+        """
+        self._done.append(entry.handle)
+        if self._closer is None:
+            self._closer = asyncio.create_task(self._close_all())
+
+    async def _close_all(self) -> None:
+        try:
+            while self._done:
+                handles, self._done = self._done, []
+                try:
+                    await self._run(_forget, handles)
+                except Exception:
+                    logger.exception("the inbound queue cannot be written; trying again")
+                    self._done += handles
+                    await asyncio.sleep(_AGAIN_S)
+        finally:
+            self._closer = None
 
     async def dead(self, entry: Entry, error: str) -> None:
         """Put a message aside."""
@@ -205,11 +231,14 @@ class SqlQueue(InboundQueue):
         return count
 
     async def _run(self, work: Callable[..., T], *args: Any) -> T:
-        def transaction() -> T:
-            with self._engine.execution_options(writes=True).begin() as connection:
-                return work(connection, *args)
+        return await asyncio.wrap_future(self._pool.submit(self._transaction, work, *args))
 
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(transaction))
+    async def _urgently(self, work: Callable[..., T], *args: Any) -> T:
+        return await asyncio.wrap_future(self._pool.urgent(self._transaction, work, *args))
+
+    def _transaction(self, work: Callable[..., T], *args: Any) -> T:
+        with self._engine.execution_options(writes=True).begin() as connection:
+            return work(connection, *args)
 
 
 def _entry(row: Row) -> Entry:
@@ -219,6 +248,17 @@ def _entry(row: Row) -> Entry:
 def _close(connection: Connection, seq: int, state: str, body: dict[str, Any], error: str) -> None:
     values = {"state": state, "body": body, "error": error, "lease_owner": None, "lease_until": None}
     connection.execute(update(inbox).where(inbox.c.seq == seq).values(values))
+
+
+def _forget(connection: Connection, handles: list[int]) -> None:
+    values: dict[str, Any] = {
+        "state": "done",
+        "body": {},
+        "error": "",
+        "lease_owner": None,
+        "lease_until": None,
+    }
+    connection.execute(update(inbox).where(inbox.c.seq.in_(handles)).values(values))
 
 
 def _release(connection: Connection, owner: str | None) -> None:
