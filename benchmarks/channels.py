@@ -32,7 +32,7 @@ from xml.sax.saxutils import escape
 import aiohttp
 from aiohttp import web
 
-from channels.app import TOLD_WAIT_S
+from channels.app import AppChannel
 from channels.base import Delivery
 from channels.courier import Retries
 from channels.gateway import Bilingual, GatewayConfig, Limits, Rate, create_app, serve
@@ -317,7 +317,7 @@ class Run:
         """Wait until everything arrived, or nothing more has for a while."""
         last, quiet_since = -1, time.perf_counter()
         # Longer than the gateway waits for a report before it sends again.
-        while time.perf_counter() - quiet_since < TOLD_WAIT_S + 15:
+        while time.perf_counter() - quiet_since < AppChannel.told_wait_s + 15:
             count = sum(len(self.fake.sent(name)) for name in CHANNELS)
             if count != last:
                 last, quiet_since = count, time.perf_counter()

@@ -19,8 +19,6 @@ _AGAIN = {
     "zh": "（重发：此消息您可能已经收到过）",
     "en": "(Sent again: you may have this message already.)",
 }
-# Reports of what was taken come within seconds, after an outage of ours when the platform repeats them.
-TOLD_WAIT_S = 60.0
 _LOOK_AGAIN_S = 1.0
 # What is under way when we ask would be missed.
 _ASK_AFTER_S = 3.0
@@ -57,6 +55,9 @@ class AppChannel(Channel):
 
     credentials_model: ClassVar[type[Credentials]] = Credentials
 
+    # Reports of what was taken come within seconds, after an outage of ours when the platform repeats them.
+    told_wait_s: ClassVar[float] = 60.0
+
     def __init__(self, name: str, credentials: Any, surroundings: Surroundings) -> None:
         self.name = name
         self.credentials = credentials
@@ -89,7 +90,7 @@ class AppChannel(Channel):
 
     async def _was_taken(self, outgoing: Outgoing, part: Part, key: str) -> bool:
         """Return whether a part whose sending ended unseen has arrived; raise `UnsettledError` to wait."""
-        if self.repeats is Repeats.TOLD and outgoing.unsure_s < TOLD_WAIT_S:
+        if self.repeats is Repeats.TOLD and outgoing.unsure_s < self.told_wait_s:
             # The report itself moves `outgoing.sent` on, so that this part is not asked about again.
             raise UnsettledError("waiting for the platform's report", _LOOK_AGAIN_S)
         if self.repeats is Repeats.ASKED:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 
+from channels.app import AppChannel
 from channels.gateway import Bilingual, GatewayConfig, Limits, PhoneNumber, create_app
+from channels.http import PlatformClient
 from city.messages import Answer, Message, Reply, Trace
+from tests.channels.platforms import FakePlatform, make
 
 
 class EchoBrain:
@@ -138,3 +141,22 @@ def eventually() -> Callable[[Callable[[], Any]], Awaitable[None]]:
         await asyncio.wait_for(poll(), 15)
 
     return wait
+
+
+@pytest.fixture
+async def platform() -> AsyncIterator[FakePlatform]:
+    """A server that behaves like the platforms."""
+    fake = FakePlatform()
+    server = TestServer(fake.app())
+    await server.start_server()
+    fake.url = str(server.make_url("")).rstrip("/")
+    yield fake
+    await server.close()
+
+
+@pytest.fixture
+async def build(platform: FakePlatform) -> AsyncIterator[Callable[[str], AppChannel]]:
+    """Make channels that talk to the platform with the real client."""
+    client = PlatformClient(timeout_s=0.5)
+    yield lambda name: make(name, platform.url, client)
+    await client.close()

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from channels.app import AppChannel, Surroundings
+from channels.base import Inbound, Outgoing
 from channels.formats import child
 from channels.http import PlatformClient
 from channels.registry import channel_class
+from city.messages import Reply
 
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 PUBLIC_URL = "https://chat.city.example"
@@ -216,3 +218,13 @@ def make(
         extra = {"login_url": f"{base}/teams", "service_hosts": [host], "openid_url": f"{base}/teams/openid"}
     credentials = made.credentials_model(**{**CREDENTIALS[name], **extra})
     return made(kind, credentials, Surroundings(client or PlatformClient(timeout_s=2.0), PUBLIC_URL))
+
+
+async def addressed(channel: AppChannel, *replies: Reply, **more: Any) -> Outgoing:
+    """Return replies to a sample message of a channel."""
+    (inbound,) = await channel.try_out("hello")
+    context = dict(inbound.context)
+    if channel.name == "teams":
+        context["service"] = channel.credentials.login_url
+    to = Inbound(inbound.sender_id, inbound.message_id, inbound.text, context=context)
+    return Outgoing(to, replies, more.pop("key", "k"), message_id="m1", **more)

@@ -4,50 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
-from aiohttp.test_utils import TestServer
 
-from channels.app import AppChannel
-from channels.base import Inbound, Outgoing, SendError, UndeliverableError
+from channels.base import SendError, UndeliverableError
 from channels.courier import Retries
 from channels.gateway import create_app
-from channels.http import PlatformClient, TokenCache
+from channels.http import TokenCache
 from city.messages import Button, Citation, Reply
 from city.outbox import get_outbox
-from tests.channels.platforms import NAMES, FakePlatform, make
+from tests.channels.platforms import NAMES, FakePlatform, addressed, make
 
 HELLO = Reply("**您好**，请看 [网站](https://a.example/x)。", "knowledge")
 CHOICE = Reply("哪一个？", "clarify", buttons=(Button("甲", "/a"), Button("乙", "x" * 3000)))
-
-
-@pytest.fixture
-async def platform() -> AsyncIterator[FakePlatform]:
-    fake = FakePlatform()
-    server = TestServer(fake.app())
-    await server.start_server()
-    fake.url = str(server.make_url("")).rstrip("/")
-    yield fake
-    await server.close()
-
-
-@pytest.fixture
-async def build(platform: FakePlatform) -> AsyncIterator[Callable[[str], AppChannel]]:
-    client = PlatformClient(timeout_s=0.5)
-    yield lambda name: make(name, platform.url, client)
-    await client.close()
-
-
-async def outgoing(channel: AppChannel, *replies: Reply, **more: Any) -> Outgoing:
-    (inbound,) = await channel.try_out("hello")
-    context = dict(inbound.context)
-    if channel.name == "teams":
-        context["service"] = channel.credentials.login_url
-    to = Inbound(inbound.sender_id, inbound.message_id, inbound.text, context=context)
-    return Outgoing(to, replies, more.pop("key", "k"), message_id="m1", **more)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,7 +26,7 @@ async def test_a_reply_is_sent_once_and_in_the_platform_s_dialect(
     name: str, build: Any, platform: FakePlatform
 ) -> None:
     channel = build(name)
-    await channel.send(await outgoing(channel, HELLO))
+    await channel.send(await addressed(channel, HELLO))
     (call,) = platform.sent(channel.name)
     shown = json.dumps(call.body, ensure_ascii=False)
     assert "您好" in shown
@@ -73,8 +44,8 @@ async def test_the_platform_s_limits_hold(name: str, build: Any, platform: FakeP
     async def part_sent(parts: int) -> None:
         sent.append(parts)
 
-    await channel.send(await outgoing(channel, long, part_sent=part_sent))
-    parts = channel.parts(await outgoing(channel, long))
+    await channel.send(await addressed(channel, long, part_sent=part_sent))
+    parts = channel.parts(await addressed(channel, long))
     assert len(platform.sent(channel.name)) == len(parts) <= channel.shape.max_parts
     # The last one is closed with the parcel.
     assert sent == list(range(1, len(parts)))
@@ -85,7 +56,7 @@ async def test_the_platform_s_limits_hold(name: str, build: Any, platform: FakeP
 @pytest.mark.parametrize("name", NAMES)
 async def test_buttons_are_native_or_numbered(name: str, build: Any, platform: FakePlatform) -> None:
     channel = build(name)
-    await channel.send(await outgoing(channel, CHOICE))
+    await channel.send(await addressed(channel, CHOICE))
     (call,) = platform.sent(channel.name)
     shown = json.dumps(call.body, ensure_ascii=False)
     assert "甲" in shown
@@ -101,7 +72,7 @@ async def test_what_passes_is_tried_again_and_what_does_not_is_not(
     name: str, build: Any, platform: FakePlatform
 ) -> None:
     channel = build(name)
-    message = await outgoing(channel, HELLO)
+    message = await addressed(channel, HELLO)
     for step in (429, 500, 503, 1.0):
         platform.script[channel.name] = deque([step])
         with pytest.raises(SendError) as caught:
@@ -129,7 +100,7 @@ async def test_the_platform_s_own_error_codes(name: str, build: Any, platform: F
     body, expected = REFUSALS[name]
     platform.script[channel.name] = deque([body])
     with pytest.raises(expected) as caught:
-        await channel.send(await outgoing(channel, HELLO))
+        await channel.send(await addressed(channel, HELLO))
     assert type(caught.value) is expected
 
 
@@ -138,11 +109,11 @@ async def test_tokens_are_kept_and_renewed_when_they_end(
     name: str, build: Any, platform: FakePlatform
 ) -> None:
     channel = build(name)
-    await channel.send(await outgoing(channel, HELLO, key="a"))
-    await channel.send(await outgoing(channel, HELLO, key="b"))
+    await channel.send(await addressed(channel, HELLO, key="a"))
+    await channel.send(await addressed(channel, HELLO, key="b"))
     assert platform.tokens == 1
     platform.valid.clear()
-    await channel.send(await outgoing(channel, HELLO, key="c"))
+    await channel.send(await addressed(channel, HELLO, key="c"))
     assert platform.tokens == 2
     assert len(platform.sent(name)) == 3
 
@@ -151,21 +122,21 @@ async def test_tokens_are_kept_and_renewed_when_they_end(
 async def test_a_send_that_is_repeated_is_taken_once(name: str, build: Any, platform: FakePlatform) -> None:
     channel = build(name)
     for attempt in (1, 2, 3):
-        await channel.send(await outgoing(channel, HELLO, attempt=attempt))
+        await channel.send(await addressed(channel, HELLO, attempt=attempt))
     assert len(platform.sent(name)) == 1
 
 
 async def test_only_what_is_missing_is_sent_again(build: Any, platform: FakePlatform) -> None:
     channel = build("telegram")
     replies = [Reply(f"第{n}条", "knowledge") for n in range(3)]
-    await channel.send(await outgoing(channel, *replies, sent=2))
+    await channel.send(await addressed(channel, *replies, sent=2))
     assert [call.body["text"] for call in platform.sent("telegram")] == ["第2条"]
 
 
 async def test_a_platform_that_is_not_there(build: Any) -> None:
     channel = make("telegram", "http://127.0.0.1:1")
     with pytest.raises(SendError, match="cannot be reached") as caught:
-        await channel.send(await outgoing(channel, HELLO))
+        await channel.send(await addressed(channel, HELLO))
     assert "tg-token" not in str(caught.value)
     await channel.stop()
 
@@ -175,7 +146,7 @@ async def test_pictures_and_citations(build: Any, platform: FakePlatform) -> Non
         "图", "traffic", image="/charts/a.png", citations=(Citation("id", "文章", "/knowledge/id"),)
     )
     for name in ("telegram", "sms"):
-        await build(name).send(await outgoing(build(name), reply))
+        await build(name).send(await addressed(build(name), reply))
     picture, text = platform.sent("telegram")
     assert picture.body["photo"] == "https://chat.city.example/charts/a.png"
     assert '<a href="https://chat.city.example/knowledge/id">文章</a>' in text.body["text"]
@@ -186,7 +157,7 @@ async def test_pictures_and_citations(build: Any, platform: FakePlatform) -> Non
 @pytest.mark.parametrize("name", ["telegram", "whatsapp", "messenger", "line", "wechat", "teams"])
 async def test_typing_is_shown(name: str, build: Any, platform: FakePlatform) -> None:
     channel = build(name)
-    await channel.typing((await outgoing(channel, HELLO)).to)
+    await channel.typing((await addressed(channel, HELLO)).to)
     assert platform.calls[name]
     assert platform.sent(name) == []
 
