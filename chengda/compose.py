@@ -189,7 +189,7 @@ def gateway_config(
         files=settings.data / "files",
         live=live,
         photos=_request_photos(),
-        extensions=[*make_extensions(settings), *(people.extensions if people else ())],
+        extensions=[*make_extensions(settings, people), *(people.extensions if people else ())],
         alerts=bool(people and people.notices),
     )
 
@@ -250,9 +250,10 @@ def console_config(
     )
 
 
-def make_extensions(settings: Settings) -> list[Extension]:
+def make_extensions(settings: Settings, people: People | None = None) -> list[Extension]:
     """Return what stands beside the chat API: the hotline, where the settings name a way of calling."""
     from channels.hotline.config import HotlineSection
+    from channels.hotline.desk import HandoverPhoneDesk
     from channels.hotline.extension import HotlineExtension
 
     hotline = module_section(settings, "hotline", HotlineSection)
@@ -263,7 +264,8 @@ def make_extensions(settings: Settings) -> list[Extension]:
         for code in ("zh", "en")
     }
     database = settings.server.conversation_url or f"sqlite:///{settings.data / 'hotline.db'}"
-    return [HotlineExtension(hotline, database, names, os.environ)]
+    desk = HandoverPhoneDesk(people.desk.switchboard) if people and people.desk else None
+    return [HotlineExtension(hotline, database, names, os.environ, desk)]
 
 
 def _request_observers() -> list[ConversationObserver]:

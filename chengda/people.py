@@ -57,7 +57,7 @@ class DeskFiler:
     def file(self, case: Case, text: str) -> str:
         """Return the number of the request, "" where this city takes none."""
         from actions import requests
-        from actions.requests.contacts import find_contact
+        from actions.requests.contacts import find_contact, hide_contacts
         from actions.requests.records import NewRequest
 
         if not requests.configured():
@@ -71,7 +71,8 @@ class DeskFiler:
             NewRequest(
                 key=f"handover:{case.id}",
                 category=self._category,
-                description="\n".join(part for part in (text, summary) if part) or nothing,
+                description="\n".join(part for part in (hide_contacts(text), summary) if part) or nothing,
+                # Staff who may see it find it in its own field.
                 contact=find_contact(text) or "",
                 language=case.language,
                 channel=case.channel,

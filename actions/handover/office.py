@@ -206,6 +206,7 @@ IS_WAITING = cases.c.state == WAITING
 IS_OPEN = cases.c.state == OPEN
 IS_MESSAGE = cases.c.state == MESSAGE
 IS_LIVE = cases.c.state != CLOSED
+IS_CLOSED = cases.c.state == CLOSED
 
 
 def held_by(operator: str) -> Any:

@@ -66,7 +66,7 @@ class Reception:
             return Ticket(Ticket.FULL)
         if there is not None:
             office.leave(there.id, IS_MESSAGE, "cancelled", DESK)
-        case, new = office.store.open(self._values(conversation_id, channel, language, reason, detail, rule))
+        case, new = office.store.open(self.values(conversation_id, channel, language, reason, detail, rule))
         if not new:
             return self._already(case)
         position, wait_s = office.place(case)
@@ -81,9 +81,10 @@ class Reception:
             return Ticket(Ticket.ALREADY, case, 0, 0.0)
         return Ticket(Ticket.ALREADY, case, *self.office.place(case))
 
-    def _values(
+    def values(
         self, conversation_id: str, channel: str, language: str, reason: str, detail: str, rule: Rule | None
     ) -> dict[str, Any]:
+        """Return the columns of a conversation that comes to the desk now."""
         turns = list(self.past.turns(conversation_id, TURNS)) if self.past is not None else []
         summary, now = summarise(turns), self.office.now()
         return {
@@ -206,7 +207,7 @@ class Reception:
 
     def begin_message(self, conversation_id: str, channel: str, language: str) -> Reply:
         """Let the citizen write a message for staff; the next text is it."""
-        values = self._values(conversation_id, channel, language, "asked", "message", None)
+        values = self.values(conversation_id, channel, language, "asked", "message", None)
         self.office.store.open({**values, "state": MESSAGE})
         return wording.handoff(
             language,

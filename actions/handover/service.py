@@ -14,6 +14,7 @@ from actions.handover.records import Past, RequestFiler
 from actions.handover.rules import Rules, read_canned, read_rules
 from actions.handover.settings import HandoverSection
 from actions.handover.store import HandoverStore
+from actions.handover.telephone import Switchboard
 from city.db import make_engine
 from city.outbox import Outbox, get_outbox
 from city.settings import Settings, module_section
@@ -27,6 +28,7 @@ class HandoverService:
     reception: Reception
     desk: Desk
     keeper: Keeper
+    switchboard: Switchboard
 
     @property
     def store(self) -> HandoverStore:
@@ -73,4 +75,4 @@ def load_service(
         city=(settings.city.name.get("zh"), settings.city.name.get("en")),
     )
     reception = Reception(office, past, filer)
-    return HandoverService(office, reception, Desk(office), Keeper(office, reception))
+    return HandoverService(office, reception, Desk(office), Keeper(office, reception), Switchboard(reception))

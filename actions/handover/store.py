@@ -57,6 +57,11 @@ class HandoverStore:
             )
         )
 
+    def last_with(self, conversation_id: str, outcome: str, since: datetime) -> Case | None:
+        """Return the conversation's last stay that ended in some way, and began after `since`."""
+        mine = cases.c.conversation_id == conversation_id
+        return self._one(and_(mine, cases.c.outcome == outcome, cases.c.created_at >= since))
+
     def _one(self, condition: Any) -> Case | None:
         query = select(cases).where(condition).order_by(cases.c.id.desc()).limit(1)
         with reading(self.engine) as session:

@@ -80,6 +80,7 @@ class Call:
 
     `chosen`: the caller chose the language. `rest`: parts of the last answer not said yet; `last`: what was said
     last. `options`: payloads of the choices offered, by their number. `confirming`: a text that waits for "yes".
+    `calling_back`: the next text is a message for staff; `caller`: the number for them to call, only while the call runs.
     `misses`: turns in a row in which nothing usable was heard. `topics`: what was asked, masked.
     """
 
@@ -96,6 +97,8 @@ class Call:
     confirming: str = ""
     topics: list[str] = field(default_factory=list)
     outcome: str = ""
+    calling_back: bool = False
+    caller: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 
 from channels.hotline.call import Call, Heard, Kind, Say, Step, Then
 from channels.hotline.config import HotlineSection
+from channels.hotline.desk import PhoneDesk
 from channels.hotline.numerals import cardinal
-from channels.hotline.phrases import is_critical, phrase, wish, yes_or_no
+from channels.hotline.phrases import declines, is_critical, phrase, wish, yes_or_no
 from channels.hotline.spoken import parts_of, speakable
 from city.masking import mask
 from city.messages import Reply
+from nlp.emergency import emergency_kind
 
 logger = logging.getLogger(__name__)
 _OPTIONS = 6
 _SLOWEST, _STEP = 0.6, 0.8
 _TOPICS = 3
+_NUMBER_DIGITS = 7
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,18 @@ class Telephone:
         section: the settings.
         ask: asks the assistant; may raise, the caller is then told to try again.
         names: the city's and the assistant's names by language.
+        desk: takes messages of callers whom nobody can be found for; `None` takes none.
     """
 
-    def __init__(self, section: HotlineSection, ask: Ask, names: dict[str, dict[str, str]]) -> None:
+    def __init__(
+        self,
+        section: HotlineSection,
+        ask: Ask,
+        names: dict[str, dict[str, str]],
+        desk: PhoneDesk | None = None,
+    ) -> None:
         self._section = section
+        self._desk = desk
         self._ask = ask
         self._names = names
 
@@ -64,6 +75,9 @@ class Telephone:
         call.misses = 0
         if call.confirming:
             return await self._confirmed(call, text)
+        if call.calling_back and declines(text):
+            call.calling_back = False
+            return self._said(call, [phrase("ready", call.language)])
         steered = self._steered(call, wish(text))
         if steered is not None:
             return steered
@@ -71,18 +85,22 @@ class Telephone:
             call.confirming = text
             spoken = speakable(text, call.language)
             return self._said(call, [phrase("confirm", call.language, text=spoken)])
-        return await self._question(call, text)
+        return await self._content(call, text)
 
     def unreached(self, call: Call) -> Step:
         """Go on after a transfer that nobody took."""
         call.outcome, call.misses = "", 0
-        return self._said(call, [phrase("no_person", call.language)])
+        return self._nobody(call, [phrase("no_person", call.language)])
 
     async def _keys(self, call: Call, digits: str) -> Step:
         if not digits or any(c not in "0123456789*#" for c in digits):
             return self._missed(call, "noise")
         if digits == "0":
             return self._person(call)
+        if call.calling_back and len(digits.rstrip("#")) >= _NUMBER_DIGITS:
+            call.caller, call.misses = digits.rstrip("#"), 0
+            spoken = speakable(" ".join(call.caller), call.language)
+            return self._said(call, [phrase("number_noted", call.language, number=spoken)])
         if call.confirming and digits in "12":
             call.misses = 0
             return await self._confirmed(call, "是" if digits == "1" else "不是")
@@ -130,11 +148,27 @@ class Telephone:
         agreed, waiting = yes_or_no(text), call.confirming
         call.confirming = ""
         if agreed:
-            return await self._question(call, waiting)
+            return await self._content(call, waiting)
         if agreed is None and len(text) > 2:
             # Said anew instead of "no": take that.
-            return await self._question(call, text)
+            return await self._content(call, text)
         return self._said(call, [phrase("again", call.language)])
+
+    async def _content(self, call: Call, text: str) -> Step:
+        """Take what a caller wants to be dealt with: a message for staff where one is awaited, else a question."""
+        if not call.calling_back or self._desk is None or emergency_kind(text) is not None:
+            return await self._question(call, text)
+        try:
+            number = await self._desk.call_back(call, text)
+        except Exception:
+            logger.exception("call: a message for staff could not be kept")
+            return self._missed(call, "failed")
+        call.calling_back, call.misses, call.outcome = False, 0, "call_back"
+        language = call.language
+        key = "called_back" if number else "called_back_kept"
+        spoken = speakable(" ".join(number.replace("-", "")), language)
+        said = [phrase(key, language, number=spoken), phrase("anything_else", language)]
+        return self._said(call, said)
 
     async def _question(self, call: Call, text: str) -> Step:
         call.topics = [*call.topics, mask(text)[:60]][-_TOPICS:]
@@ -165,7 +199,7 @@ class Telephone:
     def _person(self, call: Call, said: Sequence[str] = ()) -> Step:
         language = call.language
         if not self._section.transfer_to:
-            return self._said(call, [*(said or [phrase("no_person", language)])])
+            return self._nobody(call, said or [phrase("no_person", language)])
         call.outcome = "transferred"
         topics = (
             phrase("summary_topics", language, topics=("；" if language == "zh" else "; ").join(call.topics))
@@ -176,6 +210,13 @@ class Telephone:
         return Step(
             [Say(phrase("transfer", language), language)], Then.TRANSFER, language, call.rate, summary
         )
+
+    def _nobody(self, call: Call, said: Sequence[str]) -> Step:
+        """Offer to be called back; where nobody would read the message, say what is said otherwise."""
+        if self._desk is None:
+            return self._said(call, said)
+        call.calling_back, call.misses = True, 0
+        return self._said(call, [phrase("call_back" if call.caller else "call_back_number", call.language)])
 
     def _missed(self, call: Call, what: str) -> Step:
         call.misses += 1

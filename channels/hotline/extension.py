@@ -12,6 +12,7 @@ from channels.dispatcher import Dispatcher
 from channels.extension import Extension
 from channels.hotline.audiosocket import AudioSocketServer
 from channels.hotline.config import HotlineSection
+from channels.hotline.desk import PhoneDesk
 from channels.hotline.jambonz import Jambonz
 from channels.hotline.media_stream import MediaStream
 from channels.hotline.records import CallStore
@@ -41,6 +42,7 @@ class HotlineExtension(Extension):
         database: URL of the calls' database.
         names: the city's and the assistant's names by language.
         environment: where the secrets are.
+        desk: notes transfers and takes messages.
 
     Raises:
         HotlineConfigError: a secret, or `public_url` for Twilio's signatures, is missing.
@@ -53,6 +55,7 @@ class HotlineExtension(Extension):
         database: str,
         names: dict[str, dict[str, str]],
         environment: Mapping[str, str],
+        desk: PhoneDesk | None = None,
     ) -> None:
         for provider in section.providers:
             for secret in SECRETS[provider]:
@@ -66,7 +69,7 @@ class HotlineExtension(Extension):
             )
         known = {secret for secrets in SECRETS.values() for secret in secrets}
         self.hotline = Hotline(
-            section, CallStore(database), names, {k: v for k, v in environment.items() if k in known}
+            section, CallStore(database), names, {k: v for k, v in environment.items() if k in known}, desk
         )
         self._ways: list[TwilioVoice | Jambonz | MediaStream | AudioSocketServer] = []
         self.audiosocket: AudioSocketServer | None = None

@@ -51,6 +51,28 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "zh": "现在无法转接人工，您可以继续问我，或稍后再拨。",
         "en": "I cannot put you through at the moment. You can go on asking me, or call again later.",
     },
+    "call_back": {
+        "zh": "现在没有人能接电话，我帮您登记，工作人员会给您回电。请说出要办的事；换号码请先按键输入。不需要请说“不用”。",
+        "en": "Nobody can take your call now; staff will call you back. Please say what it is about. For another "
+        "number, type it in first. If you do not want this, say no.",
+    },
+    "call_back_number": {
+        "zh": "现在没有人能接电话，我帮您登记，工作人员会给您回电。请按键输入您的号码，再说出要办的事。不需要请说“不用”。",
+        "en": "Nobody can take your call now; staff will call you back. Please type in your number, then say what it "
+        "is about. If you do not want this, say no.",
+    },
+    "number_noted": {
+        "zh": "号码记下了：{number}。请说出要办的事。",
+        "en": "I have noted {number}. Please say what it is about.",
+    },
+    "called_back": {
+        "zh": "已为您登记，编号 {number}。工作人员会尽快给您回电。",
+        "en": "It is filed under {number}. Staff will call you back soon.",
+    },
+    "called_back_kept": {
+        "zh": "已记下您的留言，工作人员会尽快给您回电。",
+        "en": "Your message is kept. Staff will call you back soon.",
+    },
     "goodbye": {"zh": "感谢来电，再见。", "en": "Thank you for calling. Goodbye."},
     "failed": {
         "zh": "抱歉，系统暂时没有回答出来，请再说一遍，或按零转人工。",
@@ -93,6 +115,11 @@ _WISHES: Mapping[str, re.Pattern[str]] = {
 }
 _YES = re.compile(r"^(是|对|嗯|好|没错|正确|可以|yes|yeah|yep|right|correct|that.?s right|ok)", re.I)
 _NO = re.compile(r"^(不|没有|错|no\b|nope|wrong|not)", re.I)
+_DECLINES = re.compile(
+    r"^(不用|不要|不需要|算了|取消|没事|不)(了|吧|谢谢|，|,|啊)*[。.!！]?$"
+    r"|^(no|nope|cancel|never ?mind|forget it)(,? thanks?|,? thank you)?[.!]?$",
+    re.I,
+)
 # What must not be misheard: long numbers, in digits or in spoken ones.
 _CRITICAL = re.compile(
     r"\d[\d\s-]{4,}\d|[零〇一幺二两三四五六七八九]{6,}"
@@ -121,6 +148,11 @@ def yes_or_no(text: str) -> bool | None:
     if _NO.search(words):
         return False
     return True if _YES.search(words) else None
+
+
+def declines(text: str) -> bool:
+    """Return whether a caller does not want what was offered."""
+    return len(text.strip()) <= _LONGEST_WISH and _DECLINES.search(text.strip()) is not None
 
 
 def is_critical(text: str) -> bool:

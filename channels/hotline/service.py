@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,13 +13,18 @@ from weakref import WeakValueDictionary
 from channels.dispatcher import Dispatcher
 from channels.hotline.call import Call, Heard, Step, Then
 from channels.hotline.config import HotlineSection
+from channels.hotline.desk import CHANNEL, PhoneDesk
 from channels.hotline.dialogue import Spoken, Telephone
 from channels.hotline.records import CallRecord, CallStore, new_record
 from channels.store import ConversationStore
 from city.messages import Message
 
-CHANNEL = "phone"
+# What can be called back: no "anonymous", no extension of a switchboard.
+_CALLABLE = re.compile(r"^\+?\d{7,15}$")
 _KEPT_STAGES = 200
+
+
+logger = logging.getLogger(__name__)
 
 
 class UnknownCallError(Exception):
@@ -32,6 +39,7 @@ class Hotline:
         store: keeps calls.
         names: the city's and the assistant's names by language.
         secrets: the environment's secrets by name.
+        desk: notes transfers and takes messages; `None` where the city has no desk.
     """
 
     def __init__(
@@ -40,11 +48,13 @@ class Hotline:
         store: CallStore,
         names: dict[str, dict[str, str]],
         secrets: Mapping[str, str] | None = None,
+        desk: PhoneDesk | None = None,
     ) -> None:
         self.section = section
         self.store = store
         self.secrets = dict(secrets or {})
-        self._telephone = Telephone(section, self._ask, names)
+        self._telephone = Telephone(section, self._ask, names, desk)
+        self._desk = desk
         self._dispatcher: Dispatcher | None = None
         self._conversations: ConversationStore | None = None
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
@@ -62,7 +72,8 @@ class Hotline:
             assert self._conversations is not None
             # A conversation of its own for each call: a caller's number can be forged.
             conversation = await self._conversations.for_sender(CHANNEL, f"{provider}:{call_id}")
-            record = new_record(provider, Call(call_id, conversation), caller)
+            number = caller if self._desk is not None and _CALLABLE.match(caller) else ""
+            record = new_record(provider, Call(call_id, conversation, caller=number), caller)
             step = self._telephone.begin(record.call)
             await asyncio.to_thread(self.store.save, replace(record, step=step))
             return step
@@ -92,6 +103,7 @@ class Hotline:
                 return record.step
             started = time.perf_counter()
             step = await self._telephone.hear(record.call, heard)
+            await self._note_transfer(record.call, step)
             took = {**(stages or {}), "answer_ms": round((time.perf_counter() - started) * 1000, 1)}
             kept = [*record.stages, took][-_KEPT_STAGES:]
             await asyncio.to_thread(self.store.save, replace(record, step=step, stages=kept))
@@ -104,6 +116,15 @@ class Hotline:
             step = self._telephone.unreached(record.call)
             await asyncio.to_thread(self.store.save, replace(record, step=step))
             return step
+
+    async def _note_transfer(self, call: Call, step: Step) -> None:
+        if step.then is not Then.TRANSFER or self._desk is None:
+            return
+        try:
+            await self._desk.transferred(call, " ".join(say.text for say in step.summary))
+        except Exception:
+            # The caller is put through all the same.
+            logger.exception("call: the desk took no note of a transfer")
 
     async def end(self, provider: str, call_id: str) -> None:
         """Close a call's record; a call that is unknown or closed stays as it is."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from sqlalchemy import and_
 
 from actions.handover.desk import TEXT_CHARS
 from actions.handover.errors import HandoverError, UnknownCaseError
@@ -22,6 +24,7 @@ from console.web import audit, current_user, flash, in_thread, language, need, r
 
 NAME = "desk"
 _MISSED = 20
+_CALLS = timedelta(days=1)
 
 
 def desk_of(request: web.Request) -> HandoverService:
@@ -63,7 +66,10 @@ def _lists(service: HandoverService, operator: str) -> dict[str, Any]:
     held = service.store.find(cases.c.state == OPEN, cases.c.opened_at)
     missed = service.store.find(cases.c.to_file.is_(True), cases.c.closed_at.desc(), limit=_MISSED)
     present = service.office.operators()
+    phones = service.office.section.telephone_channels
+    calls = and_(cases.c.channel.in_(phones), cases.c.created_at >= service.office.now() - _CALLS)
     return {
+        "calls": service.store.find(calls, cases.c.id.desc(), limit=_MISSED),
         "queue": service.desk.queue(operator),
         "mine": [case for case in held if case.operator == operator],
         "others": [case for case in held if case.operator != operator],

@@ -62,6 +62,7 @@ TEXTS = {
     "rating": ("评价", "Rating"),
     "request": ("已登记请求", "Filed as request"),
     "missed": ("无人接待", "Missed"),
+    "calls": ("最近 24 小时来电", "Calls of the last 24 hours"),
     "missed_none": ("没有未接待的会话。", "None was missed."),
     "today": ("最近 24 小时", "Last 24 hours"),
     "figures": (
@@ -78,6 +79,7 @@ TEXTS = {
     "event.queued": ("开始排队", "Joined the queue"),
     "event.claimed": ("{who} 接待", "{who} took the conversation"),
     "event.transferred": ("{who} 转接：{what}", "{who} transferred: {what}"),
+    "event.phone": ("电话转接给工作人员", "The call is being put through"),
     "event.lost": ("{what} 断线，会话回到队列", "{what} was lost; back to the queue"),
     "event.unanswered": ("无人接待，已告知市民", "Nobody came; the citizen was told"),
     "event.cancelled": ("市民取消了排队", "The citizen left the queue"),

@@ -162,3 +162,12 @@ def test_every_event_has_its_words() -> None:
     )
     for word in words.split():
         assert all(TEXTS[f"event.{word}"])
+
+
+async def test_calls_stand_on_the_desk_with_what_was_said(operator: Console, scene: Scene) -> None:
+    scene.service.switchboard.transferred("call-1", "phone", "zh", "刚才问了：借书证")
+    case = scene.office.store.since(scene.clock().replace(hour=0))[0]
+    page = await operator.page("/desk")
+    assert "Calls of the last 24 hours (1)" in page
+    page = await operator.page(f"/desk/{case.id}")
+    assert "刚才问了：借书证" in page and "The call is being put through" in page

@@ -21,6 +21,7 @@ from actions.handover.rules import Rules, read_canned, read_rules
 from actions.handover.service import HandoverService
 from actions.handover.settings import HandoverSection
 from actions.handover.store import HandoverStore
+from actions.handover.telephone import Switchboard
 from city.db import make_engine
 from city.messages import Answer, Message, Reply, Trace
 from city.outbox import Outbox
@@ -99,7 +100,9 @@ class Scene:
             now=self.clock,
         )
         reception = Reception(office, self.past, self.filer)
-        self.service = HandoverService(office, reception, Desk(office), Keeper(office, reception))
+        self.service = HandoverService(
+            office, reception, Desk(office), Keeper(office, reception), Switchboard(reception)
+        )
         self.office, self.reception, self.desk, self.keeper = (
             office,
             reception,
