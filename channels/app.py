@@ -19,6 +19,8 @@ _AGAIN = {
     "zh": "（重发：此消息您可能已经收到过）",
     "en": "(Sent again: you may have this message already.)",
 }
+# What a channel that holds its answers leaves free in each message, in the unit of its shape.
+ENDING_ROOM = 100
 _LOOK_AGAIN_S = 1.0
 # What is under way when we ask would be missed.
 _ASK_AFTER_S = 3.0
@@ -84,7 +86,7 @@ class AppChannel(Channel):
             doubtful = outgoing.unsure and number == outgoing.sent
             if not (doubtful and await self._was_taken(outgoing, part, key)):
                 shown = doubtful and self.repeats in {Repeats.SHOWN, Repeats.TOLD}
-                await self.post(outgoing, self._said_again(part, outgoing.language) if shown else part, key)
+                await self.post(outgoing, self.said_again(part, outgoing.language) if shown else part, key)
             if number + 1 < len(parts):
                 await outgoing.part_sent(number + 1)
 
@@ -103,7 +105,8 @@ class AppChannel(Channel):
         """Ask the platform whether it took a message, where `repeats` is `ASKED`; raise as `send` does."""
         return False
 
-    def _said_again(self, part: Part, language: str) -> Part:
+    def said_again(self, part: Part, language: str) -> Part:
+        """Return a part that says that it may be there already, where that fits."""
         words = DIALECTS[self.shape.dialect].escape(_AGAIN["zh" if language == "zh" else "en"])
         text = f"{words}\n{part.text}"
         fits = bool(part.text) and self.shape.unit.count(text) <= self.shape.limit

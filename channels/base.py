@@ -157,6 +157,9 @@ class Channel(ABC):
     # How a message is kept from coming twice.
     repeats: ClassVar[Repeats] = Repeats.SHOWN
 
+    # Whether nothing can be sent unasked: answers wait in the outbox for the person's next message.
+    holds: bool = False
+
     # A platform that takes the answer in its HTTP response (WeChat: 5 s) sets how long to wait for it.
     reply_window_s: ClassVar[float] = 0.0
 
@@ -192,6 +195,10 @@ class Channel(ABC):
     def reply_inline(self, outgoing: Outgoing) -> Acknowledgement | None:
         """Return a response that carries the answer itself, or `None` to use `send`."""
         return None
+
+    def inline(self, to: Inbound, text: str) -> Acknowledgement:
+        """Return a response to a delivery that carries a text, on a channel with a `reply_window_s`."""
+        return Acknowledgement(text)
 
     async def typing(self, inbound: Inbound) -> None:
         """Show that an answer is being written, where the platform can; a failure is nobody's loss."""

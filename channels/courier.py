@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from channels.base import Channel, Inbound, Outgoing, SendError, UndeliverableError, UnsettledError
@@ -18,7 +19,7 @@ from channels.marks import Marks
 from channels.optout import OptOuts
 from channels.records import Address, StoredMessage
 from channels.store import ConversationStore
-from city.outbox import Outbox, Parcel
+from city.outbox import Outbox, Parcel, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ _POLL_S = 1.0
 # Several parcels that come at the same moment are taken up together.
 _GATHER_S = 0.02
 _PRUNE_EVERY_S = 3600.0
+# For how long an answer is kept for a person who must write first, and how often that is looked at.
+_HELD_DAYS = 7.0
+_HELD_LOOK_S = 3600.0
 # The key of one message: the parcel's, and the number of the message in it.
 _PART_KEY = re.compile(r"(.+)#(\d{1,4})", re.DOTALL)
 
@@ -255,6 +259,13 @@ class Courier:
             delay_s = pause_s if pause_s > 0 else 5.0
             again = partial(self._outbox.again, counted=False, unsure=parcel.unsure)
             await self._store.in_thread(again, parcel.seq, f"{address.channel}: {reason}", delay_s)
+            return False
+        if channel.holds:
+            if utc_now() - parcel.created_at > timedelta(days=_HELD_DAYS):
+                raise UndeliverableError(f"the person did not write again within {_HELD_DAYS:g} days")
+            reason = "held until the person writes again"
+            hold = self._outbox.hold
+            await self._store.in_thread(hold, parcel, self._store.owner, reason, _HELD_LOOK_S)
             return False
         if parcel.unsure:
             self._doubts.setdefault(parcel.seq, time.monotonic())

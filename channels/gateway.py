@@ -22,6 +22,7 @@ from channels.limits import Rate, TokenBuckets
 from channels.notice import KEY as NOTICE_KEY
 from channels.notice import NoticeBoard
 from channels.protocols import Brain
+from channels.pull import Pulls
 from channels.queue.sql import SqlQueue, inbox_engine
 from channels.store import ConversationStore
 from channels.switches import SqlSwitches
@@ -114,7 +115,8 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     intake = Intake(
         inbox, dispatcher, store, outbox, channels, identities, limits, Attachments(config.photos)
     )
-    gate = WebhookGate(channels, intake, courier.taken, switches.enabled)
+    pulls = Pulls(intake, outbox, store, identities)
+    gate = WebhookGate(channels, intake, pulls, courier.taken, switches.enabled)
 
     board = NoticeBoard(config.live, config.notice)
 

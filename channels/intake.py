@@ -33,6 +33,7 @@ _REFILL = 32
 _WAIT_S = 0.5
 _TRIES = 6
 _TYPING_S = 3.0
+_REMEMBERED = 2_000
 
 _TOO_LONG = (
     "您的消息太长（上限 {limit} 字），请缩短或分次发送。\n"
@@ -103,6 +104,7 @@ class Intake:
         self._workers: set[asyncio.Task[None]] = set()
         self._typing: set[asyncio.Task[None]] = set()
         self._waiters: dict[tuple[str, str], Waiter] = {}
+        self._answered: dict[tuple[str, str], asyncio.Event] = {}
         self._held = 0
         self._room = asyncio.Event()
         self._stopping = False
@@ -145,6 +147,23 @@ class Intake:
             del self._waiters[key]
         if not waiter.arrived.done():
             waiter.arrived.set_result(arrived)
+
+    async def answered(self, channel: Channel, inbound: Inbound, wait_s: float) -> bool:
+        """Return whether the answer to a message lies in the outbox within `wait_s`, or there is none to give."""
+        key = (channel.name, short_id(inbound.message_id))
+        event = self._answered.setdefault(key, asyncio.Event())
+        try:
+            await asyncio.wait_for(event.wait(), wait_s)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    def _tell_answered(self, channel: Channel, inbound: Inbound) -> None:
+        if not channel.holds:
+            return
+        self._answered.setdefault((channel.name, short_id(inbound.message_id)), asyncio.Event()).set()
+        while len(self._answered) > _REMEMBERED:
+            del self._answered[next(iter(self._answered))]
 
     async def _run(self) -> None:
         while not self._stopping:
@@ -191,6 +210,9 @@ class Intake:
             try:
                 await self._answer(entry)
                 await self._queue.done(entry)
+                channel = self._channels.get(entry.channel)
+                if channel is not None:
+                    self._tell_answered(channel, entry.inbound)
                 return
             except _Stopping:
                 raise

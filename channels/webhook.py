@@ -10,6 +10,7 @@ from functools import partial
 
 from aiohttp import web
 
+from channels.app import AppChannel
 from channels.base import (
     Acknowledgement,
     Channel,
@@ -21,11 +22,14 @@ from channels.base import (
 )
 from channels.intake import Intake
 from channels.problem import Problem
+from channels.pull import Pulls
+from channels.queue.base import short_id
 
 logger = logging.getLogger(__name__)
 
 _RECEIVE_AGAIN_S = 5.0
 _OFF_RETRY_S = 60.0
+_REMEMBERED = 2_000
 
 
 class WebhookGate:
@@ -35,6 +39,7 @@ class WebhookGate:
         channels: the registered channels by name.
         intake: keeps and answers the messages.
         taken: told the keys of our messages that a platform reports as taken.
+        pulls: responds for channels that hold their answers.
         enabled: whether a channel is switched on now.
     """
 
@@ -42,13 +47,17 @@ class WebhookGate:
         self,
         channels: Mapping[str, Channel],
         intake: Intake,
+        pulls: Pulls,
         taken: Callable[[Sequence[str]], Awaitable[None]],
         enabled: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self._channels = channels
         self._intake = intake
+        self._pulls = pulls
         self._taken = taken
         self._enabled = enabled
+        # What was said in the response to a message.
+        self._said: dict[tuple[str, str], Acknowledgement] = {}
         self._receivers: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -128,6 +137,12 @@ class WebhookGate:
             await self._intake.accept(channel, inbound)
             return _response(channel.acknowledge(delivery))
         message = inbound[0]
+        if isinstance(channel, AppChannel) and channel.holds:
+            return await self._pulls.respond(request, channel, message, channel.acknowledge(delivery))
+        key = (channel.name, short_id(message.message_id))
+        if key in self._said:
+            # The response did not reach the platform, or it would not deliver again.
+            return _response(self._said[key])
         waiter = self._intake.expect(channel, message)
         arrived = False
         try:
@@ -136,11 +151,16 @@ class WebhookGate:
             if not waiter.answer.done():
                 return _response(channel.acknowledge(delivery))
             inline = channel.reply_inline(waiter.answer.result())
-            response = _response(inline or channel.acknowledge(delivery))
+            if inline is None or request.transport is None or request.transport.is_closing():
+                return _response(channel.acknowledge(delivery))
+            response = _response(inline)
             # Written here, because only what has left may be struck from the queue.
             await response.prepare(request)
             await response.write_eof()
-            arrived = inline is not None
+            arrived = True
+            self._said[key] = inline
+            while len(self._said) > _REMEMBERED:
+                del self._said[next(iter(self._said))]
             return response
         finally:
             self._intake.give_up(channel, message, waiter, arrived=arrived)

@@ -232,6 +232,34 @@ class Outbox:
                 connection.execute(update(box).where(box.c.seq.in_(leased)).values(values))
         return [_parcel(row, attempts=row.attempts + 1, unsure=_is_unsure(row)) for row in rows]
 
+    def waiting(self, conversation_id: str) -> int:
+        """Return how many parcels of a conversation wait."""
+        query = select(func.count()).where(
+            outbox_table.c.conversation_id == conversation_id, outbox_table.c.state == "waiting"
+        )
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def pull(self, conversation_id: str, owner: str, limit: int, lease_s: float) -> list[Parcel]:
+        """Lease the waiting parcels of one conversation, due or not, in order, for a send that begins now.
+
+        Those that `owner` has taken but not begun to send are pulled too.
+        """
+        box = outbox_table
+        with self._writing() as connection:
+            now = utc_now()
+            free = or_(box.c.lease_until.is_(None), box.c.lease_until < now, box.c.lease_owner == owner)
+            chosen = and_(box.c.conversation_id == conversation_id, box.c.state == "waiting", free)
+            rows = connection.execute(select(box).where(chosen).order_by(box.c.seq).limit(limit)).all()
+            values = {
+                "lease_owner": owner + _BEGUN,
+                "lease_until": now + timedelta(seconds=lease_s),
+                "attempts": box.c.attempts + 1,
+            }
+            seqs = [row.seq for row in rows]
+            connection.execute(update(box).where(box.c.seq.in_(seqs)).values(values))
+        return [_parcel(row, attempts=row.attempts + 1, unsure=_is_unsure(row)) for row in rows]
+
     def next_due_s(self) -> float | None:
         """Return the seconds until the next parcel is due (0 when one is), `None` when none waits."""
         with self._engine.connect() as connection:
@@ -315,6 +343,20 @@ class Outbox:
         if not counted:
             values["attempts"] = outbox_table.c.attempts - 1
         self._set(seq, **values)
+
+    def hold(self, parcel: Parcel, owner: str, reason: str, delay_s: float) -> None:
+        """Look at a parcel again in `delay_s` seconds, unless it was pulled since `owner` took it."""
+        box, now = outbox_table, utc_now()
+        taken = and_(box.c.seq == parcel.seq, box.c.lease_owner == owner + (_BEGUN if parcel.unsure else ""))
+        values = {
+            "next_at": now + timedelta(seconds=delay_s),
+            "error": reason,
+            "attempts": box.c.attempts - 1,
+            "lease_owner": _BEGUN if parcel.unsure else None,
+            "lease_until": now if parcel.unsure else None,
+        }
+        with self._writing() as connection:
+            connection.execute(update(box).where(taken).values(values))
 
     def dead(self, seq: int, error: str) -> None:
         """Give a parcel up; it stays visible among the dead letters and holds back no other."""

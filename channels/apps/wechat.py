@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from pydantic import Field, root_validator
 
-from channels.app import AppChannel, Credentials, Surroundings
+from channels.app import ENDING_ROOM, AppChannel, Credentials, Surroundings
 from channels.base import (
     Acknowledgement,
     Delivery,
@@ -42,8 +42,8 @@ _GREETED = frozenset({"subscribe", "SCAN"})
 class WeChatCredentials(Credentials):
     """As shown under 设置与开发 → 基本配置; `aes_key` (EncodingAESKey) where messages are encrypted.
 
-    `customer_service: false` is for accounts that may not send customer-service messages: an answer that
-    takes longer than five seconds cannot be sent there. `menu` is the account's menu, as the platform's
+    `customer_service: false` is for accounts that may not send customer-service messages: what does not go into
+    the response to a message is held for the person's next one. `menu` is the account's menu, as the platform's
     documentation describes its `button` list; a click sends the button's `key` as the citizen's message.
     """
 
@@ -79,6 +79,10 @@ class WeChat(AppChannel):
         self._tokens = TokenCache(self._fetch_token)
         self._crypt = WxCrypt(credentials.aes_key, credentials.app_id) if credentials.aes_key else None
         self._menu_task: asyncio.Task[None] | None = None
+        self.holds = not credentials.customer_service
+        if self.holds:
+            # Room for the words that say how to read on.
+            self.shape = Shape("wechat", 2000 - ENDING_ROOM, Unit.BYTES)
 
     async def start(self) -> None:
         """Set the account's menu, behind."""
@@ -159,14 +163,16 @@ class WeChat(AppChannel):
     def reply_inline(self, outgoing: Outgoing) -> Acknowledgement | None:
         """Return the passive reply where the answer is one text."""
         parts = self.parts(outgoing)
-        if len(parts) != 1:
-            return None
+        return self.inline(outgoing.to, parts[0].text) if len(parts) == 1 and parts[0].text else None
+
+    def inline(self, to: Inbound, text: str) -> Acknowledgement:
+        """Return a passive reply (被动回复)."""
         stamp = str(int(time.time()))
         reply = (
-            f"<xml><ToUserName>{_cdata(outgoing.to.sender_id)}</ToUserName>"
-            f"<FromUserName>{_cdata(str(outgoing.to.context.get('account', '')))}</FromUserName>"
+            f"<xml><ToUserName>{_cdata(to.sender_id)}</ToUserName>"
+            f"<FromUserName>{_cdata(str(to.context.get('account', '')))}</FromUserName>"
             f"<CreateTime>{stamp}</CreateTime><MsgType>{_cdata('text')}</MsgType>"
-            f"<Content>{_cdata(parts[0].text)}</Content></xml>"
+            f"<Content>{_cdata(text)}</Content></xml>"
         )
         if self._crypt is not None:
             encrypted, nonce = self._crypt.encrypt(reply), str(time.time_ns() % 10**10)
@@ -179,8 +185,6 @@ class WeChat(AppChannel):
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send a customer-service message (客服消息)."""
-        if not self.credentials.customer_service:
-            raise UndeliverableError("the answer took over five seconds, and customer_service is false")
         body = {"touser": outgoing.to.sender_id, "msgtype": "text", "text": {"content": part.text}}
         await self._api("message/custom/send", body)
 

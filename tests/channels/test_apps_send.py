@@ -169,15 +169,19 @@ async def test_wechat_answers_in_five_seconds_inline_and_later_by_customer_servi
     channel.reply_window_s = 1.0
     client = await aiohttp_client(create_app(brain, make_config(channels=(channel,))))
 
-    async def post(text: str) -> str:
-        delivery = channel.sample(text)
+    async def post(text: str, delivery: Any = None) -> str:
+        delivery = delivery or channel.sample(text)
         response = await client.post(
             "/channels/wechat/webhook", params=delivery.query, data=delivery.body, headers=delivery.headers
         )
         assert response.status == 200
         return await response.text()
 
-    body = await post("快")
+    quick = channel.sample("快")
+    body = await post("快", quick)
+    # Delivered again, because the response got lost on the way.
+    assert channel._fields((await post("快", quick)).encode())["Content"] == "快"
+    assert len(brain.seen) == 1
     fields = channel._fields(body.encode())
     assert (fields["ToUserName"], fields["FromUserName"]) == ("oSample1001", "gh_sample")
     assert fields["Content"] == "快"
