@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from channels.config import Limits
 from channels.limits import TokenBuckets
+from channels.notice import PAGE, Notice, said_first
 from channels.problem import Problem, not_found
 from channels.protocols import Brain, ConversationObserver, ConversationOwner, TurnObserver
 from channels.records import Claim, StoredMessage
@@ -18,6 +19,8 @@ from channels.store import ConversationStore
 from city.messages import Answer, Button, Message, Reply, Trace
 
 logger = logging.getLogger(__name__)
+
+_SHOW_THEMSELVES = frozenset({PAGE, "phone"})
 
 
 class DuplicateInFlight(Problem):
@@ -99,6 +102,7 @@ class Dispatcher:
         owner: asked before the brain whether a person owns the conversation; the brain is then left out.
         turn_observers: told of every turn that the brain answered.
         conversation_observers: told of ratings, and before a conversation is erased from the store.
+        notice: returns the notice to all citizens; it is said once in each conversation of a chat app.
     """
 
     def __init__(
@@ -111,12 +115,14 @@ class Dispatcher:
         own_words: Callable[[Message], Awaitable[Reply | None]] | None = None,
         turn_observers: Sequence[TurnObserver] = (),
         conversation_observers: Sequence[ConversationObserver] = (),
+        notice: Callable[[], Notice | None] = lambda: None,
     ) -> None:
         self.brain = brain
         self.store = store
         self.limits = limits or Limits()
         self.owner = owner
         self.own_words = own_words
+        self.notice = notice
         self.turn_observers = tuple(turn_observers)
         self.conversation_observers = tuple(conversation_observers)
         self._lanes: dict[str, _Lane] = {}
@@ -254,8 +260,8 @@ class Dispatcher:
         owned = await self._owned(message)
         if owned is not None:
             language = message.language or spoken_in(owned)
-            await self._keep(message, language, owned)
-            return replace(turn.stored, language=language, replies=owned)
+            said = await self._keep(message, language, owned, known=bool(message.language or owned))
+            return replace(turn.stored, language=language, replies=said)
         trace = Trace(message.conversation_id, message.message_id)
         started = time.perf_counter()
         try:
@@ -273,16 +279,34 @@ class Dispatcher:
             trace.steps.append({"step": "turn", "error": type(error).__name__})
             logger.exception("conversation %s: the brain failed", message.conversation_id)
         trace.steps.append({"step": "answered", "ms": round((time.perf_counter() - started) * 1000, 3)})
-        await self._keep(message, language, replies)
+        said = await self._keep(message, language, replies)
         self._tell(message, Answer(message.message_id, language, replies, trace))
-        return replace(turn.stored, language=language, replies=replies)
+        return replace(turn.stored, language=language, replies=said)
 
-    async def _keep(self, message: Message, language: str, replies: tuple[Reply, ...]) -> None:
+    async def _keep(
+        self, message: Message, language: str, replies: tuple[Reply, ...], *, known: bool = True
+    ) -> tuple[Reply, ...]:
+        """Store an answer and return it as it is said, with the notice that this conversation has not had yet.
+
+        Args:
+            known: whether `language` is the citizen's, or only a guess.
+        """
+        conversation_id, notice = message.conversation_id, self.notice()
         try:
-            await self.store.save_answer(message.conversation_id, message.message_id, language, replies)
+            # The page shows the banner, and the telephone says it itself.
+            if notice is not None and message.channel not in _SHOW_THEMSELVES:
+                if await self.store.was_told(conversation_id, notice.id):
+                    notice = None
+                else:
+                    replies = said_first(notice, replies, language if known else None)
+            else:
+                notice = None
+            told = notice.id if notice is not None else ""
+            await self.store.save_answer(conversation_id, message.message_id, language, replies, told)
         except Exception:
             # The citizen still gets the answer; a repeated delivery would be answered anew.
-            logger.exception("conversation %s: the answer was not stored", message.conversation_id)
+            logger.exception("conversation %s: the answer was not stored", conversation_id)
+        return replies
 
     async def _owned(self, message: Message) -> tuple[Reply, ...] | None:
         """Return what the gateway says itself, or while a person owns the conversation; `None` asks the brain."""

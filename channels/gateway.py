@@ -97,6 +97,7 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     )
     store = ConversationStore(config.database)
     identities = Identities(store, config.roles)
+    board = NoticeBoard(config.live, config.notice)
     dispatcher = Dispatcher(
         brain,
         store,
@@ -105,6 +106,7 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         own_words=identities.web_words,
         turn_observers=config.turn_observers,
         conversation_observers=config.conversation_observers,
+        notice=board.current,
     )
     outbox = config.outbox or Outbox(store.engine)
     channels = _by_name(config)
@@ -117,8 +119,6 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     )
     pulls = Pulls(intake, outbox, store, identities)
     gate = WebhookGate(channels, intake, pulls, courier.taken, switches.enabled)
-
-    board = NoticeBoard(config.live, config.notice)
 
     def announce() -> None:
         notice = board.current()

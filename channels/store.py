@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import secrets
@@ -19,7 +20,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from channels.records import Access, Address, Claim, Conversation, StoredMessage
-from channels.tables import addresses, conversations, feedback, link_codes, links, messages, metadata
+from channels.tables import (
+    addresses,
+    conversations,
+    feedback,
+    link_codes,
+    links,
+    messages,
+    metadata,
+    notices_told,
+)
 from channels.threads import UrgentThreads
 from city.messages import Reply
 from city.outbox import metadata as outbox_metadata
@@ -177,10 +187,23 @@ class ConversationStore:
             # conversation; a second look tells which.
             return await self._run(work, conversation_id, message_id, message)
 
+    async def was_told(self, conversation_id: str, notice_id: str) -> bool:
+        """Return whether a notice was said in a conversation."""
+        return await self._run(_was_told, conversation_id, notice_id)
+
     async def save_answer(
-        self, conversation_id: str, message_id: str, language: str, replies: Sequence[Reply]
+        self,
+        conversation_id: str,
+        message_id: str,
+        language: str,
+        replies: Sequence[Reply],
+        notice_id: str = "",
     ) -> None:
-        """Store the replies to a claimed message and end the lease; an erased message stays erased."""
+        """Store the replies to a claimed message and end the lease; an erased message stays erased.
+
+        Args:
+            notice_id: a notice among the replies, which is then known as said.
+        """
         values = {
             "language": language,
             "replies": [reply.to_dict() for reply in replies],
@@ -189,7 +212,16 @@ class ConversationStore:
             "lease_until": None,
         }
         query = update(messages).where(_is_message(conversation_id, message_id)).values(values)
-        await self._run(lambda connection: connection.execute(query))
+
+        def save(connection: Connection) -> None:
+            kept = connection.execute(query).rowcount
+            if kept and notice_id and not _was_told(connection, conversation_id, notice_id):
+                told = {"conversation_id": conversation_id, "notice_id": notice_id}
+                # Another process may have said it in the same moment.
+                with contextlib.suppress(IntegrityError), connection.begin_nested():
+                    connection.execute(insert(notices_told).values(told))
+
+        await self._run(save)
 
     async def in_transaction(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work(connection, …)` in one transaction in the store's threads."""
@@ -349,6 +381,11 @@ def _history(
     return [_record(row) for row in reversed(rows)]
 
 
+def _was_told(connection: Connection, conversation_id: str, notice_id: str) -> bool:
+    told = (notices_told.c.conversation_id == conversation_id) & (notices_told.c.notice_id == notice_id)
+    return connection.execute(select(notices_told.c.notice_id).where(told)).first() is not None
+
+
 def _push(
     connection: Connection,
     conversation_id: str,
@@ -433,7 +470,7 @@ def _erase(connection: Connection, conversation_id: str, is_sqlite: bool) -> Non
     if is_sqlite:
         connection.execute(text("PRAGMA secure_delete=ON"))
     connection.execute(delete(feedback).where(feedback.c.conversation_id == conversation_id))
-    for table in (addresses, links, link_codes, outbox_table):
+    for table in (addresses, links, link_codes, notices_told, outbox_table):
         connection.execute(delete(table).where(table.c.conversation_id == conversation_id))
     connection.execute(delete(messages).where(messages.c.conversation_id == conversation_id))
     connection.execute(delete(conversations).where(conversations.c.id == conversation_id))

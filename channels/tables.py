@@ -64,6 +64,14 @@ addresses = Table(
     Column("updated_at", DateTime, nullable=False),
 )
 
+# The notices that were said in a conversation, each once.
+notices_told = Table(
+    "notices_told",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("notice_id", String(64), primary_key=True),
+)
+
 # The inbound queue. `state`: waiting, done or dead; a done row keeps only its id, against repeated delivery.
 inbox = Table(
     "channel_inbox",

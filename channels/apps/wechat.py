@@ -161,9 +161,13 @@ class WeChat(AppChannel):
         return Acknowledgement("success")
 
     def reply_inline(self, outgoing: Outgoing) -> Acknowledgement | None:
-        """Return the passive reply where the answer is one text."""
+        """Return the passive reply where the answer is one text, or several that fit into one."""
         parts = self.parts(outgoing)
-        return self.inline(outgoing.to, parts[0].text) if len(parts) == 1 and parts[0].text else None
+        words = "\n\n".join(part.text for part in parts)
+        plain = all(part.text and not part.image for part in parts)
+        if not parts or not plain or self.shape.unit.count(words) > self.shape.limit:
+            return None
+        return self.inline(outgoing.to, words)
 
     def inline(self, to: Inbound, text: str) -> Acknowledgement:
         """Return a passive reply (被动回复)."""

@@ -81,7 +81,8 @@ class Call:
     `chosen`: the caller chose the language. `rest`: parts of the last answer not said yet; `last`: what was said
     last. `options`: payloads of the choices offered, by their number. `confirming`: a text that waits for "yes".
     `calling_back`: the next text is a message for staff; `caller`: the number for them to call, only while the call runs.
-    `misses`: turns in a row in which nothing usable was heard. `topics`: what was asked, masked.
+    `misses`: turns in a row in which nothing usable was heard. `topics`: what was asked, masked. `notices`: the ids of
+    the notices to all citizens that were said.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Call:
     outcome: str = ""
     calling_back: bool = False
     caller: str = ""
+    notices: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

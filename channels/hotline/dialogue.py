@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from channels.hotline.call import Call, Heard, Kind, Say, Step, Then
 from channels.hotline.config import HotlineSection
@@ -12,6 +12,7 @@ from channels.hotline.desk import PhoneDesk
 from channels.hotline.numerals import cardinal
 from channels.hotline.phrases import declines, is_critical, phrase, wish, yes_or_no
 from channels.hotline.spoken import parts_of, speakable
+from channels.notice import Notice
 from city.masking import mask
 from city.messages import Reply
 from nlp.emergency import emergency_kind
@@ -42,6 +43,7 @@ class Telephone:
         ask: asks the assistant; may raise, the caller is then told to try again.
         names: the city's and the assistant's names by language.
         desk: takes messages of callers whom nobody can be found for; `None` takes none.
+        notice: returns the notice to all citizens; it is said once in each call, before the first answer.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class Telephone:
         ask: Ask,
         names: dict[str, dict[str, str]],
         desk: PhoneDesk | None = None,
+        notice: Callable[[], Notice | None] = lambda: None,
     ) -> None:
         self._section = section
         self._desk = desk
         self._ask = ask
         self._names = names
+        self._notice = notice
 
     def begin(self, call: Call) -> Step:
         """Greet in both languages and let the caller choose."""
@@ -64,6 +68,19 @@ class Telephone:
 
     async def hear(self, call: Call, heard: Heard) -> Step:
         """Take the caller's turn and return what to say next; changes the call."""
+        # An emergency of the caller's own goes first, also when it had to be confirmed.
+        urgent = any(emergency_kind(text) is not None for text in (heard.text, call.confirming))
+        step = await self._heard(call, heard)
+        notice = self._notice()
+        # Before anybody has spoken the language is not known.
+        early = step.then is Then.LISTEN and heard.kind in (Kind.SILENCE, Kind.NOISE)
+        if notice is None or notice.id in call.notices or early or urgent:
+            return step
+        call.notices.append(notice.id)
+        said = parts_of([Reply(notice.text(step.language), "emergency")], step.language)
+        return replace(step, says=[*(Say(part, step.language) for part in said), *step.says])
+
+    async def _heard(self, call: Call, heard: Heard) -> Step:
         call.turn += 1
         if heard.kind is Kind.SILENCE:
             return self._missed(call, "silence")

@@ -16,6 +16,7 @@ from channels.hotline.config import HotlineSection
 from channels.hotline.desk import CHANNEL, PhoneDesk
 from channels.hotline.dialogue import Spoken, Telephone
 from channels.hotline.records import CallRecord, CallStore, new_record
+from channels.notice import Notice
 from channels.store import ConversationStore
 from city.messages import Message
 
@@ -53,7 +54,7 @@ class Hotline:
         self.section = section
         self.store = store
         self.secrets = dict(secrets or {})
-        self._telephone = Telephone(section, self._ask, names, desk)
+        self._telephone = Telephone(section, self._ask, names, desk, self._notice)
         self._desk = desk
         self._dispatcher: Dispatcher | None = None
         self._conversations: ConversationStore | None = None
@@ -155,6 +156,9 @@ class Hotline:
 
     def _lock(self, provider: str, call_id: str) -> asyncio.Lock:
         return self._locks.setdefault((provider, call_id), asyncio.Lock())
+
+    def _notice(self) -> Notice | None:
+        return self._dispatcher.notice() if self._dispatcher is not None else None
 
     async def _ask(self, call: Call, text: str) -> Spoken:
         assert self._dispatcher is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -106,9 +107,21 @@ async def set_notice(request: web.Request) -> web.StreamResponse:
     until = _moment(request, form)
     if form.errors:
         return await in_thread(_page, request, 422, form, "notice")
-    await _save_notice(request, live, {"zh": zh, "en": en, "urgent": form.checked("urgent"), "until": until})
+    shown = {"zh": zh, "en": en, "urgent": form.checked("urgent"), "until": until}
+    await _save_notice(request, live, {"id": _notice_id(live, zh, en), **shown})
     await flash(request, text(request, "settings.notice_published"))
     raise web.HTTPSeeOther("/settings")
+
+
+def _notice_id(live: LiveSettings, zh: str, en: str) -> str:
+    """Return the id of the notice that stands with these words, else a new one: chats are told of it once more."""
+    now = live.get(NOTICE) or {}
+    same = now.get("id") and (now.get("zh"), now.get("en")) == (zh, en)
+    return str(now["id"]) if same and not _over(now.get("until")) else uuid.uuid4().hex
+
+
+def _over(until: str | None) -> bool:
+    return bool(until) and datetime.fromisoformat(str(until)) <= datetime.now(timezone.utc)
 
 
 def _moment(request: web.Request, form: Form) -> str:

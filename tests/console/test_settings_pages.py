@@ -48,17 +48,27 @@ async def test_a_publisher_sets_and_removes_the_notice(console: Console, live: L
     await console.sign_in("publisher")
     page = await console.submit("/settings/notice", STORM)
     assert "The notice is published" in page
-    assert live.get("notice") == {
+    first = live.get("notice")
+    assert first == {
+        "id": first["id"],
         "zh": "台风红色预警",
         "en": "Typhoon red alert",
         "urgent": True,
         "until": "",
     }
+    await console.submit("/settings/notice", {**STORM, "until": "2099-01-01T00:00"})
+    assert live.get("notice")["id"] == first["id"]
+    await console.submit("/settings/notice", {**STORM, "notice_en": "Typhoon red alert in the north"})
+    assert live.get("notice")["id"] != first["id"]
     await console.submit("/settings/notice", {"do": "remove"})
     assert not live.get("notice")
+    await console.submit("/settings/notice", STORM)
+    assert live.get("notice")["id"] != first["id"]
+    await console.submit("/settings/notice", {"do": "remove"})
     entries = console.audit.entries(action="settings.notice")
     assert entries[0].before["en"] == "Typhoon red alert"
     assert entries[1].after["zh"] == "台风红色预警"
+    assert len(entries) == 6
 
 
 async def test_a_notice_needs_both_languages_and_a_moment_to_come(
