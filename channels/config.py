@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +98,7 @@ class GatewayConfig:
         retries: back-off of the sends to chat apps; `None` takes the usual one.
         photos: keeps photos from chat apps; `None` takes none.
         live: settings that staff change at run time, such as the notice; `None` has none.
+        keep_days: returns the days that messages are kept, asked each hour; `None` keeps them all.
         files: folder of attachments that articles link to as `/files/NAME`; `None` serves none.
         exports: folder of files that replies name as `/exports/NAME`; `None` serves none.
         exports_at: address of the staff console, which hands those files to staff only; goes before `exports`.
@@ -132,4 +133,5 @@ class GatewayConfig:
     exports_at: str = ""
     files: Path | None = None
     live: LiveSettings | None = None
+    keep_days: Callable[[], int | None] = lambda: None
     photos: PhotoTaker | None = None

@@ -145,6 +145,10 @@ class Dispatcher:
         """Number of messages being stored, waiting or being answered."""
         return self._admitted
 
+    def busy(self, conversation_id: str) -> bool:
+        """Return whether somebody waits in a conversation."""
+        return conversation_id in self._lanes
+
     async def handle(self, message: Message, address: str = "") -> StoredMessage:
         """Return the answered message; see `submit` for what it raises."""
         turn = await self.submit(message, address)

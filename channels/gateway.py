@@ -18,6 +18,7 @@ from channels.courier import Courier
 from channels.dispatcher import Dispatcher
 from channels.identities import Identities
 from channels.intake import Intake
+from channels.keeping import MessageKeeper
 from channels.limits import Rate, TokenBuckets
 from channels.notice import KEY as NOTICE_KEY
 from channels.notice import NoticeBoard
@@ -119,6 +120,7 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     )
     pulls = Pulls(intake, outbox, store, identities)
     gate = WebhookGate(channels, intake, pulls, courier.taken, switches.enabled)
+    keeper = MessageKeeper(store, dispatcher, config.keep_days)
 
     def announce() -> None:
         notice = board.current()
@@ -159,6 +161,7 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         await gate.start()
         await courier.start()
         await intake.start()
+        keeper.start()
         for extension in config.extensions:
             await extension.start(dispatcher, store)
         yield
@@ -170,6 +173,7 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         await store.close()
 
     async def drain(_app: web.Application) -> None:
+        await keeper.stop()
         await gate.drain()
         await dispatcher.close()
         for extension in config.extensions:

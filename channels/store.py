@@ -266,6 +266,14 @@ class ConversationStore:
         """Keep a citizen's rating of an answer, the latest one only; return whether the message exists."""
         return await self._run(_rate, conversation_id, message_id, rating, comment)
 
+    async def forget_before(self, limit: datetime, most: int) -> tuple[int, list[str]]:
+        """Delete the oldest messages, with their feedback, that came before `limit`, at most `most`.
+
+        Returns:
+            How many went, and the conversations that have none left.
+        """
+        return await self._run(_forget_before, limit, most)
+
     async def erase(self, conversation_id: str) -> None:
         """Delete a conversation with its messages and feedback; on SQLite also overwrite them on disk."""
         await self._run(_erase, conversation_id, self._is_sqlite)
@@ -464,6 +472,23 @@ def _release(connection: Connection, owner: str) -> None:
     connection.execute(
         update(messages).where(messages.c.lease_owner == owner).values(lease_owner=None, lease_until=None)
     )
+
+
+def _forget_before(connection: Connection, limit: datetime, most: int) -> tuple[int, list[str]]:
+    # Numbers grow with time: when the oldest is young enough, all are.
+    oldest = select(messages.c.seq, messages.c.conversation_id, messages.c.message_id, messages.c.created_at)
+    rows = [
+        r for r in connection.execute(oldest.order_by(messages.c.seq).limit(most)) if r.created_at < limit
+    ]
+    if not rows:
+        return 0, []
+    ids = {row.conversation_id for row in rows}
+    for row in rows:
+        here = (feedback.c.conversation_id == row.conversation_id) & (feedback.c.message_id == row.message_id)
+        connection.execute(delete(feedback).where(here))
+    connection.execute(delete(messages).where(messages.c.seq.in_([row.seq for row in rows])))
+    left = select(messages.c.conversation_id).where(messages.c.conversation_id.in_(ids)).distinct()
+    return len(rows), sorted(ids - set(connection.execute(left).scalars()))
 
 
 def _erase(connection: Connection, conversation_id: str, is_sqlite: bool) -> None:

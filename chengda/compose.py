@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from channels.extension import Extension
     from channels.protocols import ConversationObserver, PhotoTaker
     from channels.traces import TraceRecorder, TraceStore
+    from channels.traces.recorder import Retention
     from chengda.people import People
     from city.live import LiveSettings
     from console.config import ConsoleConfig, ConsoleSettings
@@ -110,13 +112,8 @@ def make_trace_store(settings: Settings) -> TraceStore:
     return TraceStore(settings.traces.url or f"sqlite:///{settings.data / 'traces.db'}")
 
 
-def make_trace_recorder(
-    settings: Settings, store: TraceStore, live: LiveSettings | None = None
-) -> TraceRecorder:
-    """Return the recorder of turns in front of the open knowledge base; close it when done."""
-    from actions import answers
-    from channels.traces import TraceRecorder
-    from channels.traces.inbox import KnowledgeInbox
+def retention_of(settings: Settings, live: LiveSettings | None) -> Callable[[], Retention]:
+    """Return what tells the periods that hold now: those that staff set in the console, else city.yml's."""
     from channels.traces.recorder import Retention
 
     traces = settings.traces
@@ -127,12 +124,24 @@ def make_trace_recorder(
             chosen.get("keep_days", traces.keep_days), chosen.get("totals_days", traces.totals_days)
         )
 
+    return retention
+
+
+def make_trace_recorder(
+    settings: Settings, store: TraceStore, live: LiveSettings | None = None
+) -> TraceRecorder:
+    """Return the recorder of turns in front of the open knowledge base; close it when done."""
+    from actions import answers
+    from channels.traces import TraceRecorder
+    from channels.traces.inbox import KnowledgeInbox
+
+    traces = settings.traces
     return TraceRecorder(
         store,
         settings.zone,
         inbox=KnowledgeInbox(answers.get_service()),
         capacity=traces.waiting,
-        retention=retention,
+        retention=retention_of(settings, live),
         idle_s=traces.abandoned_after_s,
     )
 
@@ -158,6 +167,7 @@ def gateway_config(
 
     server = settings.server
     apps = channels_section(settings)
+    retention = retention_of(settings, live)
     observers = [*([recorder] if recorder is not None else []), *(people.observers if people else ())]
     return gateway.GatewayConfig(
         city_name=_bilingual(settings.city.name),
@@ -188,6 +198,7 @@ def gateway_config(
         exports=settings.data / "exports",
         files=settings.data / "files",
         live=live,
+        keep_days=lambda: retention().keep_days,
         photos=_request_photos(),
         extensions=[*make_extensions(settings, people), *(people.extensions if people else ())],
         alerts=bool(people and people.notices),

@@ -74,8 +74,9 @@ TEXTS = {
     "web": ("网页聊天", "Chat page"),
     "retention": ("数据保存期限", "How long data are kept"),
     "retention_lead": (
-        "到期后自动删除，无法恢复；无需重启。",
-        "Deleted for good after that, without a restart.",
+        "到期后每小时自动删除，无法恢复；无需重启。市民消息、对话记忆与记录一并删除，订阅和诉求单保留。",
+        "Deleted for good after that, once an hour and without a restart: messages, what the dialogue remembers, and "
+        "traces. Subscriptions and service requests stay.",
     ),
     "keep_days": ("对话记录（天）", "Conversations and traces (days)"),
     "totals_days": ("匿名统计（天）", "Anonymous daily counts (days)"),
