@@ -129,7 +129,9 @@ class Line:
 
     def __init__(self, notice: Notice | None) -> None:
         self.notice = notice
-        self.telephone = Telephone(HotlineSection(transfer_to="+8610"), self.ask, NAMES, lambda: self.notice)
+        self.telephone = Telephone(
+            HotlineSection(transfer_to="+8610"), self.ask, NAMES, notice=lambda: self.notice
+        )
         self.call = Call("c1", "conversation")
         self.telephone.begin(self.call)
 
@@ -157,6 +159,7 @@ async def test_an_emergency_of_the_caller_s_own_and_a_transfer() -> None:
     line = Line(Notice("自来水暂不可饮用", "Do not drink tap water", True, "w1"))
     said, _ = await line.hear(Kind.SPEECH, "着火了快来人")
     assert "饮用" not in " ".join(said)
+    line.call.confirming = "着火了快来人"
     said, _ = await line.hear(Kind.SPEECH, "是")
     assert "饮用" not in " ".join(said)
     said, then = await line.hear(Kind.DIGITS, "0")
