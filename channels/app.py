@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Extra
@@ -12,7 +13,9 @@ from pydantic import BaseModel, Extra
 from channels.base import Channel, Inbound, Outgoing, Repeats, UnsettledError
 from channels.fitting.fit import Part, fit
 from channels.fitting.markdown import DIALECTS
+from channels.fitting.shape import Shape
 from channels.http import PlatformClient
+from channels.pictures import Pictures
 
 # Put before a message that may be there already, on a platform that cannot tell.
 _AGAIN = {
@@ -36,10 +39,11 @@ class Credentials(BaseModel):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a channel may use: the client, and the address under which the gateway is reached from outside."""
+    """What a channel may use: the client, the gateway's address as seen from outside, the folder of charts."""
 
     client: PlatformClient
     public_url: str = ""
+    charts: Path | None = None
 
     def webhook_url(self, name: str) -> str:
         """Return the address of a channel's webhook as the platform calls it."""
@@ -65,12 +69,17 @@ class AppChannel(Channel):
         self.credentials = credentials
         self.surroundings = surroundings
         self.client = surroundings.client
+        self.pictures = Pictures(surroundings.client, surroundings.public_url, surroundings.charts)
 
     def parts(self, outgoing: Outgoing) -> list[Part]:
         """Return the platform's messages for some replies."""
+        return self.fitted(outgoing, self.shape)
+
+    def fitted(self, outgoing: Outgoing, shape: Shape) -> list[Part]:
+        """Return the messages for some replies in a shape."""
         return fit(
             outgoing.replies,
-            self.shape,
+            shape,
             language=outgoing.language,
             message_id=outgoing.message_id,
             public_url=self.surroundings.public_url,
@@ -115,6 +124,12 @@ class AppChannel(Channel):
     async def stop(self) -> None:
         """Close the client; channels that share it find it closed already."""
         await self.client.close()
+
+    def link(self, part: Part, language: str) -> str:
+        """Return the text that stands for a picture which the platform cannot have."""
+        dialect = DIALECTS[self.shape.dialect]
+        words = dialect.escape("图片：" if language == "zh" else "Picture: ")
+        return words + dialect.link(dialect.escape(part.image or ""), part.image or "")
 
     @abstractmethod
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from channels.fitting.fit import is_numbered, short_payload
+from channels.fitting.fit import is_numbered, short_payload, shorten
 from channels.fitting.shape import Shape
 from channels.records import StoredMessage
 from city.messages import Button
@@ -20,9 +20,11 @@ _HAN = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "�
 LOOK_BACK = 30
 
 
-def may_choose(text: str) -> bool:
+def may_choose(text: str, shape: Shape) -> bool:
     """Return whether a text may be a choice, so that the history is worth reading."""
-    return bool(_SHORT.fullmatch(text) or _NUMBER.fullmatch(unicodedata.normalize("NFKC", text)))
+    return shape.says_titles or bool(
+        _SHORT.fullmatch(text) or _NUMBER.fullmatch(unicodedata.normalize("NFKC", text))
+    )
 
 
 def chosen(text: str, history: Sequence[StoredMessage], shape: Shape) -> Button | None:
@@ -38,13 +40,21 @@ def chosen(text: str, history: Sequence[StoredMessage], shape: Shape) -> Button 
         return _by_payload(int(short.group(1)) - 1, short.group(0), history)
     match = _NUMBER.fullmatch(unicodedata.normalize("NFKC", text))
     answered = [message for message in history if message.replies]
-    if match is None or not answered:
+    if not answered:
+        return None
+    shown = [button for reply in answered[-1].replies or () for button in reply.buttons]
+    if shape.says_titles:
+        named = (button for button in shown if shorten(button.title, shape.title_limit) == text.strip())
+        button = next(named, None)
+        if button is not None:
+            return button
+    if match is None:
         return None
     number = int(match.group(1)) if match.group(1) else _HAN[match.group(2)]
     offered = [
         button
         for reply in answered[-1].replies or ()
-        if reply.buttons and is_numbered(reply, shape)
+        if reply.buttons and (is_numbered(reply, shape) or shape.says_titles)
         for button in reply.buttons
     ]
     return offered[number - 1] if 0 < number <= len(offered) else None

@@ -40,6 +40,15 @@ class Response:
 
 
 @dataclass(frozen=True)
+class File:
+    """A file to upload, under the name of its form field."""
+
+    field: str
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Recorded:
     """One request that was not sent, for `chengda channels test`."""
 
@@ -59,6 +68,8 @@ _TAKEN: Mapping[str, Any] = {
     "expires_in": 7200,
     "expireIn": 7200,
     "expire": 7200,
+    "media_id": "sample-media",
+    "data": {"image_key": "sample-image"},
 }
 
 
@@ -88,17 +99,21 @@ class PlatformClient:
         *,
         json_body: Any = None,
         form: Mapping[str, str] | None = None,
+        file: File | None = None,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
     ) -> Response:
-        """Make one request.
+        """Make one request, with JSON, form fields, or fields and a file (multipart).
 
         Raises:
             SendError: the platform cannot be reached, is slow, fails (5xx) or limits the rate (429).
         """
         if self.recorded is not None:
-            self.recorded.append(Recorded(method, url, json_body if form is None else dict(form)))
+            shown = json_body if form is None else dict(form)
+            if file is not None:
+                shown = {**(shown or {}), file.field: f"({len(file.data)} bytes)"}
+            self.recorded.append(Recorded(method, url, shown))
             return Response(200, _TAKEN)
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout, trust_env=True)
@@ -110,7 +125,7 @@ class PlatformClient:
             async with self._session.request(
                 method,
                 url,
-                data=body if form is None else dict(form),
+                data=_multipart(form or {}, file) if file else body if form is None else dict(form),
                 headers=sent,
                 params=params,
                 auth=aiohttp.BasicAuth(*auth) if auth else None,
@@ -181,6 +196,14 @@ class PlatformClient:
             raise SendError(f"{_host(url)} cannot be reached: {type(error).__name__}") from error
         except asyncio.TimeoutError as error:
             raise SendError(f"{_host(url)} did not answer in {self._timeout.total:g} s") from error
+
+
+def _multipart(fields: Mapping[str, str], file: File) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for name, value in fields.items():
+        form.add_field(name, value)
+    form.add_field(file.field, file.data, filename=file.name, content_type="image/png")
+    return form
 
 
 def _host(url: str) -> str:

@@ -301,7 +301,7 @@ class Intake:
             )
 
     async def _choice(self, channel: Channel, conversation_id: str, text: str) -> str:
-        if not may_choose(text):
+        if not may_choose(text, channel.shape):
             return text
         button = chosen(text, await self._store.history(conversation_id, None, LOOK_BACK), channel.shape)
         return text if button is None else button.payload

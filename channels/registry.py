@@ -68,7 +68,7 @@ def load_channels(
     """
     file = settings.path(section.credentials)
     entries = read_credentials(file, section.enabled, environment)
-    surroundings = Surroundings(client or PlatformClient(), section.public_url)
+    surroundings = Surroundings(client or PlatformClient(), section.public_url, settings.data / "charts")
     channels = []
     for name, entry in entries.items():
         made = channel_class(str(entry.pop("kind", name)), f"{file}: key `{name}.kind`")

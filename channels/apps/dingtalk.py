@@ -8,7 +8,9 @@ import hmac
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -38,7 +40,7 @@ class DingTalk(AppChannel):
     """A DingTalk robot, alone or mentioned in a group."""
 
     credentials_model = DingTalkCredentials
-    shape = Shape("dingtalk", 4500, images=True)
+    shape = Shape("dingtalk", 4500, buttons=5, title_limit=20, images=True, says_titles=True)
 
     def __init__(self, name: str, credentials: DingTalkCredentials, surroundings: Surroundings) -> None:
         super().__init__(name, credentials, surroundings)
@@ -92,16 +94,26 @@ class DingTalk(AppChannel):
             raise UndeliverableError("DingTalk gave no address of its own for a picture")
         return (await self.client.picture(url, limit_bytes))[0]
 
+    def parts(self, outgoing: Outgoing) -> list[Part]:
+        """Return the messages; in a group, where a pressed button does not mention the robot, with numbers."""
+        if not outgoing.to.context.get("group"):
+            return super().parts(outgoing)
+        return self.fitted(outgoing, replace(self.shape, buttons=0))
+
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
-        """Send Markdown to the person or to the group."""
+        """Send Markdown, or a card with buttons (sampleActionCard), to the person or to the group."""
         text = f"![图表 chart]({part.image})" if part.image else part.text
         # One line break in Markdown is none; two spaces before it make one.
         text = text.replace("\n", "  \n")
         title = (part.text or "图表 chart").split("\n")[0][:40]
+        kind, param = "sampleMarkdown", {"title": title, "text": text}
+        if part.buttons:
+            kind = "sampleActionCard" if len(part.buttons) == 1 else f"sampleActionCard{len(part.buttons)}"
+            param |= _actions(part)
         body: dict[str, Any] = {
             "robotCode": self.credentials.robot_code,
-            "msgKey": "sampleMarkdown",
-            "msgParam": json.dumps({"title": title, "text": text}, ensure_ascii=False),
+            "msgKey": kind,
+            "msgParam": json.dumps(param, ensure_ascii=False),
         }
         if outgoing.to.context.get("group"):
             path = "robot/groupMessages/send"
@@ -149,6 +161,20 @@ class DingTalk(AppChannel):
         }
         headers = {"timestamp": stamp, "sign": self._sign(stamp), "content-type": "application/json"}
         return Delivery("POST", headers, {}, json.dumps(body).encode())
+
+
+def _actions(part: Part) -> dict[str, str]:
+    """Return the buttons of a card; a pressed one sends its title as a message of the person."""
+    named = {
+        b.title: f"dtmd://dingtalkclient/sendMessage?content={quote(b.title, safe='')}" for b in part.buttons
+    }
+    if len(part.buttons) == 1:
+        ((title, url),) = named.items()
+        return {"singleTitle": title, "singleURL": url}
+    found: dict[str, str] = {}
+    for number, button in enumerate(part.buttons, 1):
+        found |= {f"actionTitle{number}": button.title, f"actionURL{number}": named[button.title]}
+    return found
 
 
 def _ended(response: Response) -> bool:

@@ -35,7 +35,7 @@ from channels.fitting.fit import Part
 from channels.fitting.shape import Shape
 from channels.formats import child, needed, read_json, text_of
 from channels.guard import ReplayGuard, same
-from channels.http import Response, TokenCache, with_token
+from channels.http import File, Response, TokenCache, with_token
 from channels.incoming import position
 
 _MENTION = re.compile(r"@_user_\d+\s*")
@@ -61,7 +61,7 @@ class Feishu(AppChannel):
 
     credentials_model = FeishuCredentials
     repeats = Repeats.KEYED
-    shape = Shape("lark", 8000, buttons=10, title_limit=40, payload_limit=2000)
+    shape = Shape("lark", 8000, buttons=10, title_limit=40, payload_limit=2000, images=True)
 
     def __init__(self, name: str, credentials: FeishuCredentials, surroundings: Surroundings) -> None:
         super().__init__(name, credentials, surroundings)
@@ -161,7 +161,14 @@ class Feishu(AppChannel):
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send an interactive card."""
-        elements: list[dict[str, Any]] = [{"tag": "markdown", "content": part.text}]
+        elements: list[dict[str, Any]] = []
+        image_key = await self.pictures.name(part.image, self._upload) if part.image else None
+        if image_key is not None:
+            alt = {"tag": "plain_text", "content": "图表 chart"}
+            elements.append({"tag": "img", "img_key": image_key, "alt": alt})
+        else:
+            text = self.link(part, outgoing.language) if part.image else part.text
+            elements.append({"tag": "markdown", "content": text})
         if part.buttons:
             actions = [
                 {
@@ -182,16 +189,24 @@ class Feishu(AppChannel):
             "uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
         }
 
+        receiver = {"receive_id_type": "chat_id" if chat else "open_id"}
+        await self._api("messages", params=receiver, json_body=body)
+
+    async def _upload(self, name: str, data: bytes) -> str:
+        file = File("image", name, data)
+        response = await self._api("images", form={"image_type": "message"}, file=file)
+        return needed(child(response.data, "data"), "image_key")
+
+    async def _api(self, path: str, **request: Any) -> Response:
         async def call(token: str) -> Response:
+            url = f"{self.credentials.api_url}/open-apis/im/v1/{path}"
             return await self.client.call(
-                "POST",
-                f"{self.credentials.api_url}/open-apis/im/v1/messages",
-                params={"receive_id_type": "chat_id" if chat else "open_id"},
-                json_body=body,
-                headers={"Authorization": f"Bearer {token}"},
+                "POST", url, headers={"Authorization": f"Bearer {token}"}, **request
             )
 
-        self._check(await with_token(self._tokens, call, _ended))
+        response = await with_token(self._tokens, call, _ended)
+        self._check(response)
+        return response
 
     @staticmethod
     def _check(response: Response) -> None:

@@ -6,13 +6,14 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from xml.sax.saxutils import escape
 
 from pydantic import Field, validator
 
 from channels.app import AppChannel, Credentials, Surroundings
-from channels.apps.wechat import attached, check_code, fetch_media, read_token, token_ended
+from channels.apps.wechat import attached, check_code, fetch_media, read_token, token_ended, upload_media
 from channels.base import Acknowledgement, Delivery, Inbound, Outgoing, ParseError, Repeats, VerificationError
 from channels.fitting.fit import Part
 from channels.fitting.shape import Shape, Unit
@@ -34,6 +35,7 @@ class WeComCredentials(Credentials):
     secret: str = Field(min_length=1)
     token: str = Field(min_length=1)
     aes_key: str
+    cards: bool = True
     api_url: str = "https://qyapi.weixin.qq.com"
 
     @validator("aes_key")
@@ -51,13 +53,23 @@ class WeCom(AppChannel):
     credentials_model = WeComCredentials
     repeats = Repeats.KEYED
     # What `_invisible` adds comes on top.
-    shape = Shape("wechat", 2048 - 3 * _MARK_BITS, Unit.BYTES)
+    shape = Shape(
+        "wechat",
+        2048 - 3 * _MARK_BITS,
+        Unit.BYTES,
+        buttons=6,
+        title_limit=20,
+        payload_limit=1024,
+        images=True,
+    )
 
     def __init__(self, name: str, credentials: WeComCredentials, surroundings: Surroundings) -> None:
         super().__init__(name, credentials, surroundings)
         self._guard = ReplayGuard()
         self._tokens = TokenCache(self._fetch_token)
         self._crypt = WxCrypt(credentials.aes_key, credentials.corp_id)
+        if not credentials.cards:
+            self.shape = replace(self.shape, buttons=0)
 
     async def verify(self, delivery: Delivery) -> None:
         """Check `msg_signature` over the encrypted message, and the time stamp."""
@@ -83,12 +95,14 @@ class WeCom(AppChannel):
         return Acknowledgement(self._open(delivery.query.get("echostr", "")))
 
     async def parse(self, delivery: Delivery) -> Sequence[Inbound]:
-        """Read a text or a clicked menu entry."""
+        """Read a text, a clicked menu entry or a pressed button of a card."""
         fields = read_xml(self._open(_encrypted(delivery.body)))
         sender, kind = needed(fields, "FromUserName"), needed(fields, "MsgType")
         if kind == "event":
-            text = fields.get("EventKey", "") if fields.get("Event") == "click" else ""
-            event_id = f"{sender}:{needed(fields, 'CreateTime')}:{fields.get('Event', '')}"
+            event = fields.get("Event", "")
+            text = fields.get("EventKey", "") if event in {"click", "template_card_event"} else ""
+            # Events have no id of their own; a pressed card names its task.
+            event_id = f"{sender}:{needed(fields, 'CreateTime')}:{event}{fields.get('TaskId', '')}"
             return [Inbound(sender, event_id, text)] if text else ()
         text = fields.get("Content", "") if kind == "text" else ""
         place, media = attached(fields)
@@ -102,21 +116,35 @@ class WeCom(AppChannel):
         return await fetch_media(self.client, self._tokens, url, str(media["id"]), limit_bytes)
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
-        """Send an application message; WeCom drops a request that it has taken before."""
-        body: dict[str, Any] = {
-            "touser": outgoing.to.sender_id,
-            "msgtype": "text",
-            "agentid": self.credentials.agent_id,
-            "text": {"content": part.text + _invisible(key)},
-            "enable_duplicate_check": 1,
-            "duplicate_check_interval": _CHECK_S,
-        }
+        """Send application messages: a picture, a text, choices on a card; WeCom drops those it has taken before."""
+        if part.image:
+            # A second upload would have another id: what may be there already is named by its link.
+            doubtful = outgoing.unsure and key.endswith(f"#{outgoing.sent}")
+            media_id = None if doubtful else await self.pictures.name(part.image, self._upload)
+            if media_id is not None:
+                # Without the check, which would drop the same picture in another answer.
+                await self._message(outgoing, {"msgtype": "image", "image": {"media_id": media_id}})
+                return
+        text = self.link(part, outgoing.language) if part.image else part.text
+        checked = {"enable_duplicate_check": 1, "duplicate_check_interval": _CHECK_S}
+        content = {"content": text + _invisible(key)}
+        await self._message(outgoing, {"msgtype": "text", "text": content, **checked})
+        if part.buttons:
+            card = _card(outgoing, part, key)
+            await self._message(outgoing, {"msgtype": "template_card", "template_card": card, **checked})
+
+    async def _message(self, outgoing: Outgoing, content: dict[str, Any]) -> None:
+        body = {"touser": outgoing.to.sender_id, "agentid": self.credentials.agent_id, **content}
 
         async def call(token: str) -> Response:
             url = f"{self.credentials.api_url}/cgi-bin/message/send"
             return await self.client.call("POST", url, params={"access_token": token}, json_body=body)
 
         check_code(await with_token(self._tokens, call, token_ended))
+
+    async def _upload(self, name: str, data: bytes) -> str:
+        url = f"{self.credentials.api_url}/cgi-bin/media/upload"
+        return await upload_media(self.client, self._tokens, url, name, data)
 
     async def _fetch_token(self) -> tuple[str, float]:
         params = {"corpid": self.credentials.corp_id, "corpsecret": self.credentials.secret}
@@ -140,6 +168,17 @@ class WeCom(AppChannel):
         }
         body = f"<xml><ToUserName>{self.credentials.corp_id}</ToUserName><Encrypt>{sealed}</Encrypt></xml>"
         return Delivery("POST", {"content-type": "text/xml"}, query, body.encode())
+
+
+def _card(outgoing: Outgoing, part: Part, key: str) -> dict[str, Any]:
+    """Return an interactive card (按钮交互型); its task id is the same in every attempt."""
+    title = "请选择" if outgoing.language == "zh" else "Please choose"
+    return {
+        "card_type": "button_interaction",
+        "main_title": {"title": title},
+        "task_id": hashlib.sha256(key.encode()).hexdigest()[:48],
+        "button_list": [{"text": b.title, "style": 1, "key": b.payload} for b in part.buttons],
+    }
 
 
 def _invisible(key: str) -> str:

@@ -33,6 +33,7 @@ class Shape:
         title_limit: longest title of a button, in characters.
         payload_limit: longest hidden payload of a button, in bytes.
         images: whether pictures are sent as such; else their link is written.
+        says_titles: whether a pressed button sends its title as the person's own words.
         max_parts: most messages one reply may become; what is left is cut with a hint.
     """
 
@@ -43,6 +44,7 @@ class Shape:
     title_limit: int = 20
     payload_limit: int = 256
     images: bool = False
+    says_titles: bool = False
     max_parts: int = 10
 
 

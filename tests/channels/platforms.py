@@ -93,6 +93,8 @@ class FakePlatform:
             "sendChatAction",
             "loading",
             "menu",
+            "media/upload",
+            "v1/images",
         )
         return [
             call
@@ -110,6 +112,9 @@ class FakePlatform:
         channel, rest = request.match_info["channel"], request.match_info["rest"]
         if request.content_type == "application/x-www-form-urlencoded":
             body: Any = dict(await request.post())
+        elif request.content_type == "multipart/form-data":
+            form = await request.post()
+            body = {k: v if isinstance(v, str) else v.file.read() for k, v in form.items()}
         else:
             text = await request.text()
             body = json.loads(text) if text else None
@@ -128,6 +133,10 @@ class FakePlatform:
             return web.json_response(
                 _EXPIRED.get(channel, {}), status=401 if channel in {"teams", "dingtalk"} else 200
             )
+        if request.content_type == "multipart/form-data":
+            self.calls[channel].append(Call(rest, dict(request.query), dict(request.headers), body))
+            name = f"picture-{len(self.calls[channel])}"
+            return web.json_response({"code": 0, "errcode": 0, "media_id": name, "data": {"image_key": name}})
         if request.method == "GET":
             return web.json_response(self._asked(channel, request.query))
         key = self._key(request, body)

@@ -112,7 +112,7 @@ CHOICE = Reply("哪个？", "clarify", buttons=(Button("甲", "/a"), Button("乙
 
 @pytest.mark.parametrize("said", ["2", "回复2", " ２ ", "reply 2", "选 2", "第二个", "二", "2.", "Option 2"])
 def test_a_number_is_a_choice(said: str) -> None:
-    assert may_choose(said)
+    assert may_choose(said, PLAIN)
     button = chosen(said, history(CHOICE), PLAIN)
     assert button is not None and button.payload == "/b"
 
@@ -120,6 +120,15 @@ def test_a_number_is_a_choice(said: str) -> None:
 @pytest.mark.parametrize("said", ["3", "0", "12路", "2 people", "~9@00000000", "110"])
 def test_what_is_no_choice_stays_what_it_is(said: str) -> None:
     assert chosen(said, history(CHOICE), PLAIN) is None
+
+
+def test_a_title_is_a_choice_where_buttons_say_it() -> None:
+    shape = Shape(buttons=5, title_limit=3, says_titles=True)
+    asked = Reply("哪个？", "clarify", buttons=(Button("甲", "/a"), Button("乙丙丁戊", "/b")))
+    assert may_choose("甲", shape) and not may_choose("甲", PLAIN)
+    picked = [chosen(said, history(asked), shape) for said in ("甲", "乙丙…", "2", "丙")]
+    assert [button and button.payload for button in picked] == ["/a", "/b", "/b", None]
+    assert chosen("甲", history(asked), PLAIN) is None
 
 
 def test_numbers_mean_nothing_where_buttons_were_shown_or_nothing_was_asked() -> None:
