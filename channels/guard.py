@@ -33,6 +33,7 @@ class ReplayGuard:
         self._window_s = window_s
         self._clock = clock
         self._seen: OrderedDict[str, bytes] = OrderedDict()
+        self._messages: OrderedDict[str, set[str]] = OrderedDict()
 
     def fresh(self, stamp: str, *, per_second: float = 1.0) -> None:
         """Raise `VerificationError` unless a time stamp (`per_second` units) is within the window."""
@@ -55,3 +56,17 @@ class ReplayGuard:
             self._seen.popitem(last=False)
         if known != digest:
             raise VerificationError("the signature was used for another body")
+
+    def few(self, signature: str, message_id: str, most: int) -> None:
+        """Raise `VerificationError` when a signature comes with more than `most` messages.
+
+        For a platform that signs the time alone: messages of the same moment share a signature.
+        """
+        known = self._messages.setdefault(signature, set())
+        self._messages.move_to_end(signature)
+        while len(self._messages) > _REMEMBERED:
+            self._messages.popitem(last=False)
+        known.add(message_id)
+        if len(known) > most:
+            known.discard(message_id)
+            raise VerificationError("the signature was used for too many messages")

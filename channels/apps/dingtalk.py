@@ -25,6 +25,8 @@ from channels.http import Response, TokenCache, with_token
 from channels.incoming import on_host
 
 _GROUP = "2"
+# Messages that may bear the same time stamp, in milliseconds.
+_SAME_MOMENT = 8
 
 
 class DingTalkCredentials(Credentials):
@@ -48,12 +50,18 @@ class DingTalk(AppChannel):
         self._tokens = TokenCache(self._fetch_token)
 
     async def verify(self, delivery: Delivery) -> None:
-        """Check `sign` and `timestamp`. It does not cover the body, so it is taken with one body only."""
+        """Check `sign` and `timestamp`.
+
+        They do not cover the body: of one message only the first body is taken, and of one millisecond only a
+        few messages.
+        """
         stamp, given = delivery.headers.get("timestamp", ""), delivery.headers.get("sign", "")
         if not same(given, self._sign(stamp)):
             raise VerificationError("sign is wrong")
         self._guard.fresh(stamp, per_second=1000.0)
-        self._guard.once(given, delivery.body)
+        message_id = text_of(read_json(delivery.body), "msgId")
+        self._guard.few(given, message_id, _SAME_MOMENT)
+        self._guard.once(f"{given}:{message_id}", delivery.body)
 
     def _sign(self, stamp: str) -> str:
         secret = self.credentials.app_secret

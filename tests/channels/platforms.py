@@ -60,8 +60,8 @@ class Call:
 class FakePlatform:
     """Takes what the platforms' APIs take.
 
-    `script` holds, per first path segment, what happens to the next calls: a status, a JSON body, or a delay
-    in seconds. A key that a platform uses for idempotency is taken once; what a platform can be asked about is
+    `script` holds, per first path segment, what happens to the next calls: a status, a JSON body, both, or a
+    delay in seconds. A key that a platform uses for idempotency is taken once; what a platform can be asked about is
     remembered. `pause` is awaited between taking a message and answering; `report` is told what Meta would
     report to the webhook, as (channel, body of the delivery).
     """
@@ -129,6 +129,8 @@ class FakePlatform:
             return web.json_response({"error": "scripted"}, status=step, headers=headers)
         elif isinstance(step, dict):
             return web.json_response(step)
+        elif isinstance(step, tuple):
+            return web.json_response(step[1], status=step[0])
         if not self._is_known(request):
             return web.json_response(
                 _EXPIRED.get(channel, {}), status=401 if channel in {"teams", "dingtalk"} else 200
