@@ -18,12 +18,13 @@ class SpeechSection(_Section):
     """Engines of the self-hosted telephone: what understands and what speaks.
 
     `recogniser` and `voice` name a file of `channels/hotline/engines/`; an empty recogniser leaves the keypad.
-    `models` maps a language to the recogniser's model folder.
+    `models` maps a language to the recogniser's model folder; `command` is the program of the recogniser `command`.
     """
 
     recogniser: str = ""
     voice: str = "espeak"
     models: dict[str, str] = {}
+    command: list[str] = []
     voices: dict[str, str] = {}
 
 

@@ -282,11 +282,11 @@ def test_wrong_voices_are_named(changes: dict[str, str], message: str) -> None:
         load_voice(SpeechSection(**changes))
 
 
-@pytest.mark.parametrize("name", ["vosk", "whisper"])
+@pytest.mark.parametrize("name", ["vosk", "whisper", "moonshine"])
 def test_missing_recognisers_are_named(name: str) -> None:
     assert name in engine_names()
-    section = SpeechSection(recogniser=name, models={"zh": "/nowhere"})
-    with pytest.raises(SpeechEngineError, match=r"install|no folder"):
+    section = SpeechSection(recogniser=name, models={"zh": "/nowhere", "en": "/nowhere"})
+    with pytest.raises(SpeechEngineError, match=r"install|no folder|no Moonshine"):
         load_recogniser(section)
 
 
