@@ -312,3 +312,24 @@ async def test_an_erased_conversation_leaves_no_text_behind(
     folder = Path(database.removeprefix("sqlite:///")).parent
     for file in folder.glob("channels.db*"):
         assert b"my secret 4711" not in file.read_bytes(), file.name
+
+
+async def test_the_language_follows_the_conversation_into_a_linked_channel(
+    client: Any, dove: Dove, brain: Any, eventually: Any
+) -> None:
+    await post(client, note("ann", 1, "hello", language="en"))
+    await eventually(lambda: len(dove.sent) == 1)
+    await post(client, note("ann", 2, "link", language="en"))
+    await eventually(lambda: len(dove.sent) == 2)
+    code = next(w for w in dove.sent[-1].replies[0].text.replace(".", "").split() if w.isdecimal())
+    await post(client, note("phone", 1, f"link {code}"))
+    await eventually(lambda: len(dove.sent) == 3)
+    get_outbox().put(brain.seen[0].conversation_id, [Reply("News", "requests")], key="news")
+    await eventually(lambda: len(dove.sent) == 4)
+    # A notice goes to where the conversation was last heard from, in its language.
+    assert (dove.sent[-1].to.sender_id, dove.sent[-1].language) == ("ann", "en")
+    await post(client, note("phone", 2, "again", language="en"))
+    await eventually(lambda: len(dove.sent) == 5)
+    get_outbox().put(brain.seen[0].conversation_id, [Reply("More", "requests")], key="more")
+    await eventually(lambda: len(dove.sent) == 6)
+    assert (dove.sent[-1].to.sender_id, dove.sent[-1].language) == ("phone", "en")
