@@ -42,7 +42,7 @@ def open_opinion(folder: Path, clock: Callable[[], datetime] = lambda: NOW) -> O
 
 def fill_opinion(service: OpinionService, now: datetime = NOW) -> None:
     """Write thirty posts of two days, two topics and two alarms."""
-    bare = now.replace(tzinfo=None, minute=0, second=0)
+    bare = now.replace(tzinfo=None, minute=0, second=0, microsecond=0)
     rows = [_post(number, bare) for number in range(1, 31)]
     counted: dict[tuple[str, datetime], list[int]] = {}
     for row in rows:

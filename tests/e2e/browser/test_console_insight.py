@@ -9,13 +9,14 @@ import asyncio
 import random
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from actions import opinion
 from bot.components.models import ModelSource
 from channels.traces import TraceStore
 from city.settings import load_settings
@@ -26,6 +27,7 @@ from console.services import Services
 from console.staff import StaffStore
 from knowledge.service import KnowledgeService
 from tests.console.insight.conftest import EVIL, NOW, SHIPPED, record
+from tests.console.opinion_city import fill_opinion, open_opinion
 from tests.knowledge.conftest import HashingEncoder, small_base, write_background, write_folder
 from tests.nlu_fixtures import YAML, tiny_base, tiny_settings
 from training.nlu import jobs as training_jobs
@@ -140,8 +142,13 @@ def staff_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         running = Running(
             ConsoleConfig(staff=staff, services=services, city=("澜川市", "Lanchuan City"), zone=city.zone)
         )
+        posts = open_opinion(folder, lambda: datetime.now(timezone.utc))
+        fill_opinion(posts, datetime.now(timezone.utc))
+        opinion.configure(posts)
         yield running, library, knowledge
         running.stop()
+        opinion.configure(None)
+        posts.close()
     knowledge.close()
     traces.close()
 
@@ -274,12 +281,64 @@ def test_the_figures_are_seen_and_reached_by_keyboard(
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def test_public_opinion_is_looked_at_and_an_alarm_taken_on(
+    staff_page: Any, staff_console: Any, screenshots: Path
+) -> None:
+    page, url = staff_page, staff_console[0].url
+    page.goto(url + "/overview/opinion")
+    expect(page.locator("svg.chart")).to_have_count(1)
+    assert_accessible(page)
+    page.screenshot(path=screenshots / "console-opinion.png", full_page=True)
+    page.set_viewport_size({"width": 768, "height": 1024})
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    alarm = page.get_by_role("link", name="brown tap water").first
+    alarm.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Posts behind it")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_label("Note").fill("Calling the water works")
+    page.get_by_role("button", name="Acknowledge").press("Enter")
+    expect(page.get_by_text("is acknowledged")).to_be_visible()
+    page.get_by_label("To (department or person)").fill("Night shift")
+    page.get_by_role("button", name="Hand over").press("Enter")
+    expect(page.get_by_text("handed it over: Night shift")).to_be_visible()
+    page.screenshot(path=screenshots / "console-alarm.png", full_page=True)
+    page.get_by_role("link", name="#1 brown tap water").click()
+    page.get_by_label("For how long").select_option("72")
+    page.get_by_role("button", name="Mute", exact=True).press("Enter")
+    expect(page.get_by_text("is muted until")).to_be_visible()
+    assert_accessible(page)
+
+
+def test_an_import_is_followed_to_its_report(staff_page: Any, staff_console: Any, screenshots: Path) -> None:
+    page = staff_page
+    page.goto(staff_console[0].url + "/knowledge/import")
+    rows = "".join(f"walk-{n},Walk {n},Along the river {n}.,draft\n" for n in range(40))
+    table = f"id,title_en,answer_en,status\n{rows}broken id,x,y,draft\n".encode()
+    page.locator("#f-file").set_input_files([{"name": "walks.csv", "mimeType": "text/csv", "buffer": table}])
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    assert_accessible(page)
+    expect(page.get_by_role("heading", name="Added: 40")).to_be_visible()
+    expect(page.get_by_text("walks.csv, row 42")).to_be_visible()
+    assert_accessible(page)
+    page.screenshot(path=screenshots / "console-import.png")
+
+
 def test_the_pages_speak_chinese(staff_page: Any, staff_console: Any, screenshots: Path) -> None:
     page = staff_page
     page.goto(staff_console[0].url + "/nlu")
     page.get_by_role("button", name="中文").click()
     expect(page.get_by_role("heading", name="语言理解")).to_be_visible()
-    for path in ("/inbox", "/conversations", "/nlu", "/nlu/suggestions", "/nlu/models", "/analytics"):
+    for path in (
+        "/inbox",
+        "/conversations",
+        "/nlu",
+        "/nlu/suggestions",
+        "/nlu/models",
+        "/overview/opinion",
+        "/analytics",
+    ):
         page.goto(staff_console[0].url + path)
         assert page.locator("html").get_attribute("lang") == "zh-CN"
         assert_accessible(page)
