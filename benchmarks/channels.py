@@ -18,11 +18,13 @@ import platform
 import random
 import re
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -67,8 +69,9 @@ class Echo:
         return {"echo": True}
 
 
-def child(platforms: str, port: int, database: str) -> None:
+def child(platforms: str, port: int, database: str, told_wait_s: float) -> None:
     """Serve the gateway until it is killed."""
+    AppChannel.told_wait_s = told_wait_s
     client = PlatformClient()
     config = GatewayConfig(
         city_name=Bilingual("澜川市", "Lanchuan City"),
@@ -164,7 +167,17 @@ def text_of(name: str, body: Any) -> str:
 class Run:
     """One run: the platform, the child, the citizens."""
 
-    def __init__(self, messages: int, rate: float, kills: int, senders: int, folder: Path, seed: int) -> None:
+    def __init__(
+        self,
+        messages: int,
+        rate: float,
+        kills: int,
+        senders: int,
+        folder: Path,
+        seed: int,
+        told_wait_s: float = AppChannel.told_wait_s,
+    ) -> None:
+        self.told_wait_s = told_wait_s
         self.messages = messages
         self.rate = rate
         self.kills = kills
@@ -187,7 +200,7 @@ class Run:
         """Start the gateway and wait until it serves."""
         command = [
             sys.executable, "-m", "benchmarks.channels", "--child", self.fake.url, "--port", str(self.port),
-            "--database", f"sqlite:///{self.folder / 'gateway.db'}",
+            "--database", f"sqlite:///{self.folder / 'gateway.db'}", "--told-wait", str(self.told_wait_s),
         ]  # fmt: skip
         self.process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parent.parent)
         async with aiohttp.ClientSession() as session:
@@ -317,13 +330,20 @@ class Run:
         """Wait until everything arrived, or nothing more has for a while."""
         last, quiet_since = -1, time.perf_counter()
         # Longer than the gateway waits for a report before it sends again.
-        while time.perf_counter() - quiet_since < AppChannel.told_wait_s + 15:
+        while time.perf_counter() - quiet_since < self.told_wait_s + 15:
             count = sum(len(self.fake.sent(name)) for name in CHANNELS)
             if count != last:
                 last, quiet_since = count, time.perf_counter()
-            if count >= self.messages and time.perf_counter() - quiet_since > 5:
+            settled = count >= self.messages and time.perf_counter() - quiet_since > 2
+            if settled and await asyncio.to_thread(self.nothing_waits):
                 return
             await asyncio.sleep(0.25)
+
+    def nothing_waits(self) -> bool:
+        """Return whether the gateway has nothing left to send: what it sends again would come after all else."""
+        with closing(sqlite3.connect(self.folder / "gateway.db")) as connection:
+            query = "SELECT count(*) FROM outbox WHERE state = 'waiting'"
+            return bool(connection.execute(query).fetchone()[0] == 0)
 
     def compare(self, expected: Mapping[tuple[str, int], list[str]], seconds: float) -> Outcome:
         """Count what is missing, double or out of order."""
@@ -424,9 +444,10 @@ def main() -> None:
     parser.add_argument("--child")
     parser.add_argument("--port", type=int)
     parser.add_argument("--database")
+    parser.add_argument("--told-wait", type=float, default=AppChannel.told_wait_s)
     arguments = parser.parse_args()
     if arguments.child:
-        child(arguments.child, arguments.port, arguments.database)
+        child(arguments.child, arguments.port, arguments.database, arguments.told_wait)
         return
     with tempfile.TemporaryDirectory() as folder:
         run = Run(
