@@ -95,28 +95,25 @@ async def call(port: int, pcm: bytes, brain: Listening) -> float:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(frame(UUID, uuid.uuid4().bytes))
     loop = asyncio.get_running_loop()
-    spoken = asyncio.Event()
-    answered_at = 0.0
+    ended_at = answered_at = 0.0
 
     async def speak() -> None:
+        nonlocal ended_at
         # While the greeting is spoken: words interrupt it.
         for piece in [*[SILENCE] * 10, *frames_of(pcm)]:
             writer.write(frame(AUDIO, piece))
             await asyncio.sleep(FRAME_MS / 1000)
-        spoken.set()
+        ended_at = time.perf_counter()
         while True:
             writer.write(frame(AUDIO, SILENCE))
             await asyncio.sleep(FRAME_MS / 1000)
 
     before = len(brain.turns)
     speaking = asyncio.create_task(speak())
-    ended_at = 0.0
     try:
         deadline = loop.time() + LONGEST_S
         while loop.time() < deadline:
             kind, _payload = await asyncio.wait_for(read_frame(reader), LONGEST_S)
-            if spoken.is_set() and not ended_at:
-                ended_at = time.perf_counter()
             if kind == AUDIO and len(brain.turns) > before:
                 answered_at = time.perf_counter()
                 break
