@@ -107,9 +107,11 @@ class Augmenter:
         ]
         seen = {example.text for example in examples}
         found: list[Example] = []
+        asked = len(examples) * sum(share for share, _ in kinds)
+        scale = min(1.0, self._shares.most / asked) if asked else 0.0
         for number, (share, change) in enumerate(kinds):
             rng = random.Random(f"{self._seed}-{number}")
-            wanted = round(share * len(examples))
+            wanted = round(scale * share * len(examples))
             for _ in range(3 * wanted):
                 if wanted <= 0 or not examples:
                     break

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 # Below so many examples, so many passes at most: small sets need more of them to make enough steps.
 _EPOCHS = ((500, 25), (1500, 15), (4000, 8), (8000, 6), (20_000, 4), (50_000, 3), (10**9, 2))
+# Augmented sets say the same thing in several ways within one pass.
+_EPOCHS_AUGMENTED = ((500, 25), (1500, 15), (4000, 8), (8000, 6), (12_000, 4), (10**9, 2))
 Method = Literal["full", "lora", "adalora", "prefix"]
 
 
@@ -15,6 +17,7 @@ Method = Literal["full", "lora", "adalora", "prefix"]
 class Augmentation:
     """Which variations of our own utterances are trained with; each value is a share of extra examples.
 
+    `most` is the number of extra examples that is not exceeded: a large set varies enough by itself.
     `noise` adds none: it is the share of the examples that stand with fresh slips or homophones in each pass.
     All are drawn anew for every run from its seed; zero switches one off.
     """
@@ -28,6 +31,7 @@ class Augmentation:
     fillers: float = 0.1
     traditional: float = 0.0
     noise: float = 0.0
+    most: int = 4000
 
     @classmethod
     def off(cls) -> Augmentation:
@@ -96,7 +100,8 @@ class TrainSettings:
             intents: their labels.
             augmented: extra examples made of them.
         """
-        passes = next(epochs for limit, epochs in _EPOCHS if examples + augmented < limit)
+        table = _EPOCHS_AUGMENTED if augmented else _EPOCHS
+        passes = next(epochs for limit, epochs in table if examples + augmented < limit)
         wanted = min(1000, max(2 * intents, examples // 10))
         share = min(0.2, wanted / max(examples, 1)) if self.dev_share is None else self.dev_share
         return replace(
