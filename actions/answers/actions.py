@@ -61,7 +61,9 @@ class ActionAnswerQuestion(Action):
             events = await _continued(dispatcher, tracker)
             if events is not None:
                 return events
-        return await answer(dispatcher, tracker, follow_up=False)
+        events = await answer(dispatcher, tracker, follow_up=False)
+        await requests.offer_filing_if_asked(dispatcher, tracker)
+        return events
 
 
 class ActionFollowUp(Action):

@@ -18,9 +18,9 @@ from actions.requests.draft import CATEGORY, CONFIRMATION, CONTACT, DETAILS, DUP
 from actions.requests.errors import RequestsError
 from actions.requests.form import Form, Outcome
 from actions.requests.records import NewRequest
-from actions.requests.turns import add_detail, turn_of
+from actions.requests.turns import add_detail, offer_filing, turn_of
 from actions.sdk import language_of, say
-from city.messages import Button, Reply
+from city.messages import Reply
 from city.settings import current_settings
 
 FORM = "request_form"
@@ -60,7 +60,7 @@ class ActionBeginRequest(Action):
             return await answer_from_knowledge(dispatcher, tracker, follow_up=False)
         if cues.asks_how(turn.text):
             events = await answer_from_knowledge(dispatcher, tracker, follow_up=False)
-            _offer_filing(dispatcher, turn.language)
+            offer_filing(dispatcher, turn.language)
             return events
         await note_complaint(tracker)
         service = get_service()
@@ -69,18 +69,6 @@ class ActionBeginRequest(Action):
         draft, outcome = await asyncio.to_thread(Form(service).begin, turn)
         _say_outcome(dispatcher, outcome, turn.language)
         return [*_cleared(), *_slots(draft), SlotSet("last_topic", "requests"), FollowupAction(FORM)]
-
-
-def _offer_filing(dispatcher: CollectingDispatcher, language: str) -> None:
-    if language == "zh":
-        reply = Reply("也可以直接在这里上报。", "requests", buttons=[Button("现在上报", "我要上报一个问题")])
-    else:
-        reply = Reply(
-            "You can also report it right here.",
-            "requests",
-            buttons=[Button("Report now", "I want to report a problem")],
-        )
-    say(dispatcher, reply)
 
 
 class ValidateRequestForm(Action):

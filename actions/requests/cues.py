@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from actions.requests.contacts import find_contact
+
 _I = re.IGNORECASE
+_LOOKS_UP = re.compile(r"工单|进度|查|status|track|my (?:request|report)", _I)
 _ATTACHMENT = re.compile(r"^(?:📷(?: ?(?:照片|Photo))?|📍 ?-?\d{1,2}\.\d+, ?-?\d{1,3}\.\d+)$")
 _YES = re.compile(
     r"^(?:嗯+|是的?|对的?|没错|好的?|行|可以|确认|确定|提交|就这样|就这个|没问题|要的?|用(?:这个|它)?吧?|ok(?:ay)?|yes|yeah|yep|yup|sure|correct|right|confirm"
@@ -147,6 +150,13 @@ def is_aside(text: str) -> bool:
 def asks_how(text: str) -> bool:
     """Return whether a text asks how or where to report, instead of reporting."""
     return bool(_HOW_TO.search(text))
+
+
+def gives_contact(text: str) -> bool:
+    """Return whether a short answer is a way to be reached, complete or not: "it is 1380013", "a@example.org"."""
+    if is_question(text) or _LOOKS_UP.search(text):
+        return False
+    return find_contact(text) is not None or sum(map(str.isdigit, text)) >= 5
 
 
 def is_bare(text: str) -> bool:

@@ -11,7 +11,9 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.requests import configured, cues, get_service, ongoing
 from actions.requests.form import Turn
+from actions.requests.form.categories import PICK
 from actions.sdk import language_of, say
+from city.messages import Button, Reply
 
 _PIN = re.compile(r"📍\s*(-?\d{1,2}\.\d+)[,，\s]+(-?\d{1,3}\.\d+)")
 
@@ -38,6 +40,29 @@ def turn_of(tracker: Tracker) -> Turn:
         has_photos=bool(metadata.get("attachments")),
         entities=latest.get("entities") or (),
     )
+
+
+def offer_filing(dispatcher: CollectingDispatcher, language: str) -> None:
+    """Say that what was asked about can be reported in this conversation."""
+    if language == "zh":
+        reply = Reply("也可以直接在这里上报。", "requests", buttons=[Button("现在上报", "我要上报一个问题")])
+    else:
+        reply = Reply(
+            "You can also report it right here.",
+            "requests",
+            buttons=[Button("Report now", "I want to report a problem")],
+        )
+    say(dispatcher, reply)
+
+
+async def offer_filing_if_asked(dispatcher: CollectingDispatcher, tracker: Tracker) -> None:
+    """Offer the form after an answer to "how do I report a pothole?", not after "how do I file my taxes?"."""
+    turn = turn_of(tracker)
+    if not configured() or not cues.asks_how(turn.text):
+        return
+    route = await asyncio.to_thread(get_service().route, turn.text, "report", turn.language)
+    if route.confidence >= PICK and not route.category.startswith("other_"):
+        offer_filing(dispatcher, turn.language)
 
 
 async def add_detail(dispatcher: CollectingDispatcher, turn: Turn) -> bool:

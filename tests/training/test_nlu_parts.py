@@ -81,6 +81,7 @@ def test_augmentation_is_seeded_switchable_and_keeps_labels() -> None:
     assert first and {e.intent for e in first} <= {"departures", "line"}
     assert all(e.text[m.start : m.end] for e in first for m in e.marks)
     assert Augmenter(Augmentation.off(), data, CITY, 7).extra(data.examples) == []
+    assert len(Augmenter(Augmentation(most=6), data, CITY, 7).extra(data.examples)) <= 8 < len(first)
 
 
 def test_temperature_cools_an_overconfident_model() -> None:

@@ -13,6 +13,7 @@ from actions.requests.form.categories import CategoryFilling
 from actions.requests.form.corrections import Corrections
 from actions.requests.form.exchange import KINDS, Outcome, Turn
 from actions.requests.form.places import PlaceFilling
+from actions.requests.numbers import find_number
 from actions.requests.service import RequestService
 from actions.requests.urgency import danger_of
 
@@ -99,6 +100,8 @@ class Form:
         if len(text) > 40 or cues.is_aside(text):
             return False
         if slot == CONTACT:
+            if cues.gives_contact(text) and find_number(text) is None:
+                return True
             return (cues.is_skip(text) or cues.is_submit(text)) and not cues.is_correction(text.rstrip("."))
         if slot == DUPLICATE:
             return cues.wants_follow(text) is not None

@@ -208,3 +208,20 @@ def test_short_words_are_told_apart() -> None:
         and not cues.is_bare("报修路灯")
     )
     assert cues.detail_in("补充一下，坑更深了") == "坑更深了" and cues.detail_in("坑") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "gives"),
+    [
+        ("13800138000", True),
+        ("it is 1380013", True),
+        ("我的电话是 138 0013 8000", True),
+        ("a@example.org", True),
+        ("查一下 13800138000 报的工单", False),
+        ("what is 12345 for?", False),
+        ("解放路 88 号", False),
+        ("", False),
+    ],
+)
+def test_a_short_answer_with_a_way_to_be_reached_is_seen(text: str, gives: bool) -> None:
+    assert cues.gives_contact(text) is gives
