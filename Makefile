@@ -25,7 +25,7 @@ unit:
 	$(PY) -m pytest tests --ignore tests/e2e -n 2 --dist loadfile
 
 e2e:
-	$(PY) -m pytest tests/e2e
+	$(PY) -m pytest tests/e2e -n 2 --dist loadfile
 
 setup:
 	@deploy/bootstrap.sh

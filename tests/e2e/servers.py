@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from filelock import FileLock
+
 ROOT = Path(__file__).resolve().parents[2]
 # Training on a fresh machine is part of the start; a warm start takes seconds.
 START_LIMIT_S = 900
@@ -49,7 +51,10 @@ def trained_models() -> Path:
     """Train in the checkout what is missing, as `make run` would, once for all tests; return the folder."""
     env = {**os.environ, "CHENGDA_CITY": str(ROOT / "city.yml")}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
-    subprocess.run([sys.executable, "-m", "chengda", "train", "all"], cwd=ROOT, env=env, check=True)
+    (ROOT / "var").mkdir(exist_ok=True)
+    # Tests may run in several processes; only one of them trains.
+    with FileLock(ROOT / "var" / "training-for-tests.lock"):
+        subprocess.run([sys.executable, "-m", "chengda", "train", "all"], cwd=ROOT, env=env, check=True)
     return ROOT / "var" / "models"
 
 
