@@ -143,7 +143,10 @@ async def _send(channel: AppChannel, inbound: Inbound, replies: Sequence[Reply])
     if inline is not None:
         console.print("在应答中直接回复 · in the response itself:")
         console.print(inline.body, soft_wrap=True, markup=False)
-    await channel.send(outgoing)
+    if channel.holds:
+        console.print("放不下的保留到市民下一条消息 · what does not fit waits for the person's next message")
+    else:
+        await channel.send(outgoing)
     if channel.opt_out:
         for part in channel.parts(outgoing):
             counted = segments(part.text)

@@ -113,7 +113,7 @@ class DingTalk(AppChannel):
         text = f"![图表 chart]({part.image})" if part.image else part.text
         # One line break in Markdown is none; two spaces before it make one.
         text = text.replace("\n", "  \n")
-        title = (part.text or "图表 chart").split("\n")[0][:40]
+        title = (part.text or "图表 chart").split("\n")[0].replace("*", "").replace("`", "")[:40]
         kind, param = "sampleMarkdown", {"title": title, "text": text}
         if part.buttons:
             kind = "sampleActionCard" if len(part.buttons) == 1 else f"sampleActionCard{len(part.buttons)}"

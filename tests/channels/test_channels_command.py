@@ -52,6 +52,15 @@ def test_a_sample_goes_through_the_real_code_and_shows_no_secret(city: Path, nam
     assert "hush-hush" not in shown
 
 
+def test_an_account_that_only_responds_sends_nothing(city: Path) -> None:
+    file = city / "credentials.yml"
+    text = file.read_text(encoding="utf-8").replace("customer_service: true", "customer_service: false")
+    file.write_text(text, encoding="utf-8")
+    shown = run("test", "wechat")
+    assert "in the response itself" in shown and "next message" in shown
+    assert "message/custom/send" not in shown
+
+
 def test_secrets_are_found_beside_rasa(city: Path) -> None:
     # Rasa makes its YAML library replace `${NAME}` by itself.
     import rasa.shared.utils.io  # noqa: F401
