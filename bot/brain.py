@@ -29,6 +29,7 @@ from bot.action_endpoint import APOLOGY, InProcessActions  # noqa: E402
 from bot.components.language import DETECTED, ENTITY  # noqa: E402
 from bot.components.models import MODEL  # noqa: E402
 from bot.output import ReplyCollector  # noqa: E402
+from bot.steering import steer  # noqa: E402
 from bot.tracker_store import ConversationStore  # noqa: E402
 from city.messages import Answer, Message, Reply, Trace, current_trace  # noqa: E402
 
@@ -209,7 +210,7 @@ class Brain:
         if parse["intent"].get("name") not in self._processor.domain.intents:
             # No rule can answer an intent that the dialogue does not know, say of a newer language model.
             parse["intent"] = {"name": DEFAULT_NLU_FALLBACK_INTENT_NAME, "confidence": 1.0}
-        return user, parse
+        return user, steer(parse, user.text, message.role, tracker.get_slot("last_topic"))
 
     def _name_city(self, tracker: DialogueStateTracker, language: str) -> None:
         assert self._processor is not None

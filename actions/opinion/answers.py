@@ -36,7 +36,7 @@ _POSTS = re.compile(
     r"原帖|帖子|原文|具体内容|背后|看看(?:都)?说了?什么|哪些人说|\bposts?\b|behind (?:it|this)|what (?:do|did) they say|examples?\b|verbatim",
     re.IGNORECASE,
 )
-_UNMUTE = re.compile(r"取消静音|解除静音|恢复提醒|unmute", re.IGNORECASE)
+_UNMUTE = re.compile(r"取消静音|解除静音|恢复提醒|恢复预警|\bun-?mute\b", re.IGNORECASE)
 _MUTE = re.compile(
     r"静音|别再?提醒|不要再?提醒|屏蔽(?:这个|该)?话题|\bmute\b|\bsilence\b|stop (?:alert|notif)",
     re.IGNORECASE,
@@ -66,12 +66,22 @@ _WEEK = re.compile(
 _LAST = re.compile(r"上周|上个?月|昨[天日]|last (?:week|month)|yesterday", re.IGNORECASE)
 _YESTERDAY = re.compile(r"昨[天日]|yesterday", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:#|第|话题|预警|topic|alarm|alert)\s*(\d{1,9})", re.IGNORECASE)
-_FOLLOW_UP = (_POSTS, _MUTE, _UNMUTE, _COMPARE, _DISTRICT, _ALARMS, _ACK, _TREND, _TOPICS, _CATEGORY, _DIGEST)
+_OTHERWISE = re.compile(
+    r"路口|信号|绿波|拥堵|公交|地铁|线路|用电|能耗|电量|诉求|工单|气温|天气|junction|intersection|signal|traffic|\bbus\b"
+    r"|metro|energy|electricity|weather|my request|ticket",
+    re.IGNORECASE,
+)
+_CERTAIN = (_MUTE, _UNMUTE, _POSTS, _ACK, _DISTRICT)
+_POSSIBLE = (_COMPARE, _ALARMS, _TREND, _TOPICS, _CATEGORY, _DIGEST)
+_SHORT = 40
 
 
 def is_follow_up(text: str) -> bool:
-    """Whether a text can only be meant for this module once it was the topic ("mute this topic")."""
-    return any(pattern.search(text) for pattern in _FOLLOW_UP)
+    """Whether a text is meant for this module once it was the topic ("mute this topic", "compare with last week")."""
+    if any(pattern.search(text) for pattern in _CERTAIN):
+        return True
+    named = _OTHERWISE.search(text) is not None
+    return len(text) <= _SHORT and not named and any(pattern.search(text) for pattern in _POSSIBLE)
 
 
 def refusal(language: str) -> Reply:

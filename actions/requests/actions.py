@@ -13,6 +13,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.answers.actions import answer as answer_from_knowledge
 from actions.general.replies import emergency_reply
 from actions.opinion.actions import note_complaint
+from actions.opinion.empathy import sympathy
 from actions.requests import configured, cues, get_service, ongoing, wording
 from actions.requests.draft import CATEGORY, CONFIRMATION, CONTACT, DETAILS, DUPLICATE, PLACE, SLOTS, Draft
 from actions.requests.errors import RequestsError
@@ -67,6 +68,9 @@ class ActionBeginRequest(Action):
         if await add_detail(dispatcher, turn):
             return [SlotSet("last_topic", "requests")]
         draft, outcome = await asyncio.to_thread(Form(service).begin, turn)
+        kind_word = sympathy(turn.text, turn.intent, turn.language)
+        if kind_word is not None and not outcome.danger:
+            say(dispatcher, kind_word)
         _say_outcome(dispatcher, outcome, turn.language)
         return [*_cleared(), *_slots(draft), SlotSet("last_topic", "requests"), FollowupAction(FORM)]
 

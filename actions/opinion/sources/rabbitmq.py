@@ -16,6 +16,8 @@ from actions.opinion.sources.base import QueueSource, to_raw
 
 log = logging.getLogger(__name__)
 _WAIT_S, _FULL_WAIT_S, _REST_S = 1.0, 0.3, 5.0
+# A broker that died leaves acknowledging and closing waiting for ever.
+_ANSWER_S = 10.0
 
 
 class RabbitSource(QueueSource):
@@ -50,7 +52,7 @@ class RabbitSource(QueueSource):
         import aio_pika
 
         connection = await aio_pika.connect(self.url(), timeout=10)
-        async with connection:
+        try:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=2 * self._batch)
             queue = await channel.declare_queue(self._queue, durable=True)
@@ -62,6 +64,11 @@ class RabbitSource(QueueSource):
                 batch = await collect(waiting, self._batch)
                 if batch:
                     await self._keep(batch, keep)
+        finally:
+            try:
+                await asyncio.wait_for(connection.close(), _ANSWER_S)
+            except Exception as error:  # it is lost already, and what it held is delivered again
+                log.debug("%s: not closed properly (%s)", self.name, type(error).__name__)
 
     async def _keep(self, batch: Sequence[Any], keep: Callable[[Sequence[RawPost]], None]) -> None:
         posts = [message_post(m.body, str(m.message_id or ""), self.name, self._district) for m in batch]
@@ -69,10 +76,10 @@ class RabbitSource(QueueSource):
             await asyncio.to_thread(keep, posts)
         except Exception:
             for message in batch:
-                await message.nack(requeue=True)
+                await asyncio.wait_for(message.nack(requeue=True), _ANSWER_S)
             raise
         for message in batch:
-            await message.ack()
+            await asyncio.wait_for(message.ack(), _ANSWER_S)
 
 
 def message_post(body: bytes, message_id: str, source: str, district: str = "") -> RawPost:

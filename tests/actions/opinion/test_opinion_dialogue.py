@@ -124,3 +124,55 @@ async def test_complaints_to_the_assistant_count_once_and_namelessly(service) ->
         assert pull(service, pipeline, InboxSource("assistant", service.engine)).read == 0
     (post,) = [p for p in service.queries.posts(most=50) if p.source == "assistant"]
     assert "[phone]" in post.text and "talk-1" not in post.text
+
+
+@pytest.mark.parametrize(
+    ("text", "role", "topic", "intent", "steered"),
+    [
+        ("静音这个话题", "operator", "opinion", "restart", True),
+        ("看看背后的帖子", "editor", "opinion", "restart", True),
+        ("mute this topic", "editor", "opinion", "restart", True),
+        ("unmute it", "editor", "opinion", "nlu_fallback", True),
+        ("和上周比较", "viewer", "opinion", "signal_compare", True),
+        ("compare with last week", "viewer", "opinion", "signal_compare", True),
+        ("any alerts?", "viewer", "opinion", "ask_knowledge", True),
+        ("有什么预警吗？", "viewer", "opinion", "ask_knowledge", True),
+        ("人民路路口和上周比较", "viewer", "opinion", "signal_compare", False),
+        ("compare the signal timings", "viewer", "opinion", "signal_compare", False),
+        ("图书馆几点开门", "viewer", "opinion", "ask_knowledge", False),
+        ("静音这个话题，救命着火了", "viewer", "opinion", "emergency", False),
+        ("静音这个话题", "operator", "traffic", "restart", False),
+        ("静音这个话题", "operator", None, "restart", False),
+        ("静音这个话题", "citizen", "opinion", "restart", False),
+    ],
+)
+def test_follow_ups_of_staff_are_steered_to_the_module(text, role, topic, intent, steered) -> None:
+    from bot.steering import steer
+
+    parse = {
+        "intent": {"name": intent, "confidence": 0.9},
+        "intent_ranking": [{"name": intent, "confidence": 0.9}],
+    }
+    found = steer(parse, text, role, topic)
+    assert found["intent"]["name"] == ("opinion_overview" if steered else intent)
+    assert found["intent_ranking"][0]["name"] == found["intent"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("text", "intent", "language", "word"),
+    [
+        ("我要投诉，楼下垃圾三天没人清，太气人了", "complain", "zh", "换了谁都会生气"),
+        ("我要投诉", "complain", "zh", "谢谢您告诉我们"),
+        ("路灯坏了两个月没人管", "report_problem", "zh", "编号"),
+        ("The driver was so rude to my mother", "complain", "en", "Anyone would be upset"),
+        ("I want to file a complaint", "complain", "en", "number to follow"),
+        ("路灯坏了", "report_problem", "zh", None),
+        ("建议多种树", "suggest", "zh", None),
+        ("the park is not terrible, thank you", "praise", "en", None),
+    ],
+)
+def test_who_complains_is_understood_before_being_asked(text, intent, language, word) -> None:
+    from actions.opinion.empathy import sympathy
+
+    reply = sympathy(text, intent, language)
+    assert (reply is None) if word is None else (reply is not None and word in reply.text)
