@@ -103,6 +103,7 @@ class Dispatcher:
         turn_observers: told of every turn that the brain answered.
         conversation_observers: told of ratings, and before a conversation is erased from the store.
         notice: returns the notice to all citizens; it is said once in each conversation of a chat app.
+        enabled: whether a channel is switched on now; asked by what takes messages in.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class Dispatcher:
         turn_observers: Sequence[TurnObserver] = (),
         conversation_observers: Sequence[ConversationObserver] = (),
         notice: Callable[[], Notice | None] = lambda: None,
+        enabled: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self.brain = brain
         self.store = store
@@ -123,6 +125,7 @@ class Dispatcher:
         self.owner = owner
         self.own_words = own_words
         self.notice = notice
+        self.enabled = enabled
         self.turn_observers = tuple(turn_observers)
         self.conversation_observers = tuple(conversation_observers)
         self._lanes: dict[str, _Lane] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from aiohttp import web
 
@@ -13,6 +14,9 @@ from channels.store import ConversationStore
 
 class Extension(ABC):
     """Routes of its own, and a life with the gateway's."""
+
+    # Name under which staff switch it off; it then asks `dispatcher.enabled`. Empty for what is always on.
+    switch: ClassVar[str] = ""
 
     @abstractmethod
     def routes(self) -> Sequence[web.RouteDef]:

@@ -99,6 +99,7 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
     store = ConversationStore(config.database)
     identities = Identities(store, config.roles)
     board = NoticeBoard(config.live, config.notice)
+    switches = config.switches or SqlSwitches(store.engine)
     dispatcher = Dispatcher(
         brain,
         store,
@@ -108,11 +109,11 @@ def create_app(brain: Brain, config: GatewayConfig) -> web.Application:
         turn_observers=config.turn_observers,
         conversation_observers=config.conversation_observers,
         notice=board.current,
+        enabled=switches.enabled,
     )
     outbox = config.outbox or Outbox(store.engine)
     channels = _by_name(config)
     sockets = Sockets(limits.sockets, limits.sockets_per_address)
-    switches = config.switches or SqlSwitches(store.engine)
     courier = Courier(outbox, store, channels, sockets.push, enabled=switches.enabled, retries=config.retries)
     inbox = config.inbox or SqlQueue(inbox_engine(config.database), store.owner)
     intake = Intake(

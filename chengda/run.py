@@ -113,7 +113,11 @@ async def _serve(
             files=config.files,
             live=live,
             switches=app[SWITCHES],
-            channels=("web", *(channel.name for channel in config.channels)),
+            channels=(
+                "web",
+                *(channel.name for channel in config.channels),
+                *(extension.switch for extension in config.extensions if extension.switch),
+            ),
         )
         staff_app = create_console(console_config(settings, staff, services, _address(*citizens)))
         console_runner = await start(staff_app, *staff_address)

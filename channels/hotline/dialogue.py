@@ -66,6 +66,15 @@ class Telephone:
         call.last = [says[0].text]
         return Step(says, language=call.language, rate=call.rate)
 
+    def closed(self, call: Call) -> Step:
+        """Say in both languages that the assistant is switched off, and put the call through where that is possible."""
+        says = [Say(phrase("closed", code, **self._names.get(code, {})), code) for code in ("zh", "en")]
+        if not self._section.transfer_to:
+            call.outcome = "abandoned"
+            return Step(says, Then.HANG_UP, call.language, call.rate)
+        step = self._person(call)
+        return replace(step, says=[*says, *step.says])
+
     async def hear(self, call: Call, heard: Heard) -> Step:
         """Take the caller's turn and return what to say next; changes the call."""
         # An emergency of the caller's own goes first, also when it had to be confirmed.

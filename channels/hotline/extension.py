@@ -12,7 +12,7 @@ from channels.dispatcher import Dispatcher
 from channels.extension import Extension
 from channels.hotline.audiosocket import AudioSocketServer
 from channels.hotline.config import HotlineSection
-from channels.hotline.desk import PhoneDesk
+from channels.hotline.desk import CHANNEL, PhoneDesk
 from channels.hotline.jambonz import Jambonz
 from channels.hotline.media_stream import MediaStream
 from channels.hotline.records import CallStore
@@ -48,6 +48,8 @@ class HotlineExtension(Extension):
         HotlineConfigError: a secret, or `public_url` for Twilio's signatures, is missing.
         SpeechEngineError: an engine is unknown, not installed, or lacks its model.
     """
+
+    switch = CHANNEL
 
     def __init__(
         self,

@@ -10,6 +10,10 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "zh": "您好，这里是{city}市民热线，我是智能助手{assistant}。普通话服务请按一，或直接说出您的问题。",
         "en": "For English, press two, or just ask your question.",
     },
+    "closed": {
+        "zh": "您好，这里是{city}市民热线，智能助手暂停服务。",
+        "en": "The assistant is not available at the moment.",
+    },
     "ready": {"zh": "请说出您的问题。", "en": "Please ask your question."},
     "menu": {
         "zh": "您可以直接提问。重听请按八，说慢一点请按七，听更多请按九，转人工请按零。",

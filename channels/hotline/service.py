@@ -75,7 +75,8 @@ class Hotline:
             conversation = await self._conversations.for_sender(CHANNEL, f"{provider}:{call_id}")
             number = caller if self._desk is not None and _CALLABLE.match(caller) else ""
             record = new_record(provider, Call(call_id, conversation, caller=number), caller)
-            step = self._telephone.begin(record.call)
+            on = self._dispatcher is None or await asyncio.to_thread(self._dispatcher.enabled, CHANNEL)
+            step = self._telephone.begin(record.call) if on else self._telephone.closed(record.call)
             await asyncio.to_thread(self.store.save, replace(record, step=step))
             return step
 

@@ -72,6 +72,7 @@ TEXTS = {
         "Outgoing messages: {waiting} waiting, {dead} failed",
     ),
     "web": ("网页聊天", "Chat page"),
+    "phone": ("电话", "Telephone"),
     "retention": ("数据保存期限", "How long data are kept"),
     "retention_lead": (
         "到期后每小时自动删除，无法恢复；无需重启。市民消息、对话记忆与记录一并删除，订阅和诉求单保留。",

@@ -40,7 +40,7 @@ def switches(tmp_path: Path) -> SqlSwitches:
 def services(live: LiveSettings, switches: SqlSwitches, tmp_path: Path) -> Services:
     """The console's services for settings."""
     return Services(
-        settings=make_settings(tmp_path), live=live, switches=switches, channels=("web", "telegram")
+        settings=make_settings(tmp_path), live=live, switches=switches, channels=("web", "telegram", "phone")
     )
 
 
@@ -99,6 +99,7 @@ async def test_channels_are_switched_and_logged(console: Console, switches: SqlS
     await console.sign_in("admin")
     page = await console.submit("/settings/channels/telegram", {"to": "off"})
     assert "Channel telegram: Off" in page
+    assert "Telephone" in page
     assert not switches.enabled("telegram")
     await console.submit("/settings/channels/telegram", {"to": "on"})
     assert switches.enabled("telegram")

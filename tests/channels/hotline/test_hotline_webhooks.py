@@ -19,6 +19,7 @@ from twilio.request_validator import RequestValidator
 
 from channels.hotline.jambonz import heard_in
 from channels.hotline.signatures import jambonz_is_genuine, twilio_is_genuine
+from channels.web.keys import SWITCHES
 from tests.channels.hotline.conftest import PUBLIC_URL, SECRETS, Oracle
 
 
@@ -47,6 +48,21 @@ def said(element: ET.Element) -> str:
 @pytest.fixture
 async def twilio(hotline: Callable[..., Any], serve: Callable[..., Any]) -> Twilio:
     return Twilio(await serve(hotline()))
+
+
+@pytest.mark.parametrize("transfer_to", ["", "+861012345"])
+async def test_a_hotline_that_is_switched_off_says_so_and_puts_the_call_through(
+    hotline: Callable[..., Any], serve: Callable[..., Any], oracle: Oracle, transfer_to: str
+) -> None:
+    client = await serve(hotline(transfer_to=transfer_to))
+    client.server.app[SWITCHES].set("phone", False, "wang")
+    answer = await Twilio(client).twiml("/hotline/twilio/voice")
+    assert "暂停服务" in said(answer) and "not available" in said(answer)
+    assert answer.find("Gather") is None
+    assert (answer.find("Dial") is not None) is bool(transfer_to)
+    client.server.app[SWITCHES].set("phone", True, "wang")
+    assert (await Twilio(client, "CA2").twiml("/hotline/twilio/voice")).find("Gather") is not None
+    assert oracle.asked == []
 
 
 async def test_twilio_call_in_chinese(twilio: Twilio, oracle: Oracle) -> None:
