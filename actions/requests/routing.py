@@ -52,13 +52,21 @@ class Router:
         catalogue: categories with examples and keywords.
         encoder: sentence vectors; `None` leaves the keywords alone to decide.
         cache: folder for the vectors of the examples.
+        keywords: `False` leaves the head alone to decide, for measuring it.
     """
 
-    def __init__(self, catalogue: Catalogue, encoder: SentenceEncoder | None, cache: Path | None) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        encoder: SentenceEncoder | None,
+        cache: Path | None,
+        *,
+        keywords: bool = True,
+    ) -> None:
         self._catalogue = catalogue
         self._encoder = encoder
         self._lock = threading.Lock()
-        self._words = {c.id: _patterns(c) for c in catalogue.categories.values()}
+        self._words = {c.id: _patterns(c) if keywords else [] for c in catalogue.categories.values()}
         self._heads: dict[str, LogisticRegression] = {}
         if encoder is not None:
             self._learn(encoder, cache)
