@@ -60,6 +60,8 @@ class Remote:
         if mood == "drop":
             assert request.transport is not None
             request.transport.abort()
+        if mood == "slow":
+            await asyncio.sleep(0.4)
         if mood == "broken":
             return web.Response(status=500, text="boom after filing")
         if mood == "garbage":
@@ -124,8 +126,10 @@ async def settle(sync: Open311Sync, rounds: int = 200) -> None:
 
 
 async def test_a_thousand_reports_arrive_once_while_the_remote_flaps(
-    sync: Open311Sync, remote: Remote
+    sync: Open311Sync, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Access codes are hashed slowly on purpose; a thousand of them say nothing about the queue.
+    monkeypatch.setattr("actions.requests.filing.hash_code", lambda number, code: number.ljust(64))
     numbers = await asyncio.to_thread(lambda: [report(sync._service, i) for i in range(1000)])
     remote.moods = ["well", "busy", "drop", "broken", "garbage", "token"]
     await settle(sync)
@@ -134,6 +138,16 @@ async def test_a_thousand_reports_arrive_once_while_the_remote_flaps(
     assert {d.rsplit("[", 1)[1].rstrip("]") for d in descriptions} == set(numbers)
     assert sync.queue.counts() == {"filed": 1000}
     assert remote.calls > 1200
+
+
+async def test_a_server_slower_than_we_wait_files_each_report_once(sync: Open311Sync, remote: Remote) -> None:
+    impatient = sync._section.copy(update={"timeout_s": 0.15})
+    sync._client = Open311Client(impatient, "key-1", sync._client._session)
+    numbers = [report(sync._service, i) for i in range(6)]
+    remote.moods = ["slow", "well"]
+    await settle(sync)
+    assert sorted(form["device_id"] for form in remote.filed.values()) == sorted(numbers)
+    assert sync.queue.counts() == {"filed": 6}
 
 
 async def test_a_kill_in_the_middle_files_nothing_twice(sync: Open311Sync, remote: Remote) -> None:
