@@ -121,8 +121,11 @@ def _grid(top: float, unit: str) -> str:
 
 def _axis(labels: Sequence[str]) -> str:
     step = max(1, -(-len(labels) // _MOST_LABELS))
+    # The last label ends where the picture does.
+    last = len(labels) - 1
     return "".join(
-        f'<text x="{_x(number, len(labels)):.1f}" y="{HEIGHT - 12}" text-anchor="middle" class="tick">'
+        f'<text x="{_x(number, len(labels)) + (RIGHT if 0 < number == last else 0):.1f}" y="{HEIGHT - 12}" '
+        f'text-anchor="{"end" if 0 < number == last else "middle"}" class="tick">'
         f"{escape(label)}</text>"
         for number, label in enumerate(labels)
         if number % step == 0
