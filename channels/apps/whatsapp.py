@@ -19,7 +19,8 @@ from channels.incoming import PHOTO_TYPES, on_host, position
 logger = logging.getLogger(__name__)
 
 _REPLY_BUTTONS = 3
-_INTERACTIVE_CHARS = 1024
+# 1024 for the whole body; the rest is for the words of a message that is sent again.
+_ABOVE_BUTTONS_CHARS = 960
 
 
 class WhatsAppCredentials(MetaCredentials):
@@ -87,6 +88,16 @@ class WhatsApp(MetaChannel):
             raise UndeliverableError("WhatsApp gave no address of its own for a picture")
         return (await self.client.picture(url, limit_bytes, headers=self.bearer()))[0]
 
+    def parts(self, outgoing: Outgoing) -> list[Part]:
+        """Return the messages; a text too long to stand above buttons comes before them."""
+        found: list[Part] = []
+        for part in super().parts(outgoing):
+            if part.buttons and len(part.text) > _ABOVE_BUTTONS_CHARS:
+                found += [Part(part.text), Part("👇", part.buttons)]
+            else:
+                found.append(part)
+        return found
+
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send a text, reply buttons, a list or a picture."""
         body: dict[str, Any] = {
@@ -97,16 +108,11 @@ class WhatsApp(MetaChannel):
         if part.image:
             await self._send(body | {"type": "image", "image": {"link": part.image}})
             return
-        text = part.text
-        if part.buttons and len(text) > _INTERACTIVE_CHARS:
-            # Not reported under the key: only with its buttons is this part complete.
-            first = body | {"type": "text", "text": {"body": text}}
-            await self._send({k: v for k, v in first.items() if k != "biz_opaque_callback_data"})
-            text = "👇"
         if not part.buttons:
-            content = {"type": "text", "text": {"body": text, "preview_url": False}}
+            content = {"type": "text", "text": {"body": part.text, "preview_url": False}}
         else:
-            content = {"type": "interactive", "interactive": self._choices(text, part, outgoing.language)}
+            choices = self._choices(part.text, part, outgoing.language)
+            content = {"type": "interactive", "interactive": choices}
         await self._send(body | content)
 
     def _choices(self, text: str, part: Part, language: str) -> dict[str, Any]:

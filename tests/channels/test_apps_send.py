@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from dataclasses import replace
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -66,6 +67,17 @@ async def test_buttons_are_native_or_numbered(name: str, build: Any, platform: F
         assert "~2@" in shown
     else:
         assert "1. 甲" in shown
+
+
+async def test_a_text_too_long_for_whatsapp_s_buttons_comes_before_them(
+    build: Any, platform: FakePlatform
+) -> None:
+    channel = build("whatsapp")
+    long = replace(CHOICE, text="很长的回答。" * 200)
+    await channel.send(await addressed(channel, long))
+    text, choices = platform.sent("whatsapp")
+    assert (text.body["type"], choices.body["type"]) == ("text", "interactive")
+    assert text.body["biz_opaque_callback_data"] != choices.body["biz_opaque_callback_data"]
 
 
 @pytest.mark.parametrize("name", NAMES)
