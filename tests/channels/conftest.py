@@ -155,8 +155,9 @@ async def platform() -> AsyncIterator[FakePlatform]:
 
 
 @pytest.fixture
-async def build(platform: FakePlatform) -> AsyncIterator[Callable[[str], AppChannel]]:
-    """Make channels that talk to the platform with the real client."""
-    client = PlatformClient(timeout_s=0.5)
-    yield lambda name: make(name, platform.url, client)
-    await client.close()
+async def build(platform: FakePlatform) -> AsyncIterator[Callable[..., AppChannel]]:
+    """Make channels that talk to the platform with the real client; `hasty=True` waits 0.4 s for it."""
+    clients = {hasty: PlatformClient(timeout_s=0.4 if hasty else 20.0) for hasty in (False, True)}
+    yield lambda name, hasty=False: make(name, platform.url, clients[hasty])
+    for client in clients.values():
+        await client.close()

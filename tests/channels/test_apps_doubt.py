@@ -95,7 +95,7 @@ async def test_a_report_to_the_webhook_settles_it(
     platform: FakePlatform,
     eventually: Any,
 ) -> None:
-    channel: Any = build(name)
+    channel: Any = build(name, hasty=True)
     reports: list[Any] = []
     platform.report = lambda _name, body: reports.append(body)
     client = await aiohttp_client(
@@ -104,7 +104,7 @@ async def test_a_report_to_the_webhook_settles_it(
 
     async def slow() -> None:
         # Taken, but the answer to the call comes too late.
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.8)
 
     async def no_typing(_inbound: Any) -> None:
         return
@@ -128,11 +128,12 @@ def _waiting() -> list[Any]:
 
 
 async def test_only_what_may_have_arrived_is_unsure(build: Any, platform: FakePlatform) -> None:
-    channel: AppChannel = build("telegram")
-    for step, unsure in ((1.0, True), (502, True), (504, True), (500, False), (503, False), (429, False)):
+    channel, hasty = build("telegram"), build("telegram", hasty=True)
+    for step, unsure in ((0.8, True), (502, True), (504, True), (500, False), (503, False), (429, False)):
         platform.script["telegram"] = deque([step])
+        sender = hasty if isinstance(step, float) else channel
         with pytest.raises(SendError) as caught:
-            await channel.send(await addressed(channel, HELLO))
+            await sender.send(await addressed(sender, HELLO))
         assert caught.value.unsure is unsure, step
     nowhere = make("telegram", "http://127.0.0.1:1")
     with pytest.raises(SendError) as caught:

@@ -34,7 +34,7 @@ class Account:
         text = await response.text()
         return text if text in ("", "success") else self.channel._fields(text.encode())["Content"]
 
-    async def say(self, text: str, patience_s: float = 0.35) -> str:
+    async def say(self, text: str, patience_s: float = 0.9) -> str:
         """Deliver up to three times; each time hang up when nothing comes."""
         body = self.channel.sample(text).body
         for _ in range(3):
@@ -50,7 +50,7 @@ def channel(build: Any, platform: FakePlatform) -> AppChannel:
     made = make("wechat", platform.url)
     values = made.credentials.copy(update={"customer_service": False})
     wechat = WeChat("wechat", values, made.surroundings)
-    wechat.reply_window_s = 0.25  # type: ignore[misc]
+    wechat.reply_window_s = 0.6  # type: ignore[misc]
     return wechat
 
 
@@ -58,8 +58,14 @@ def channel(build: Any, platform: FakePlatform) -> AppChannel:
 async def account(
     aiohttp_client: Any, brain: Any, make_config: Any, channel: WeChat, monkeypatch: pytest.MonkeyPatch
 ) -> Account:
-    monkeypatch.setattr(pull, "HOLD_S", 0.6)
+    monkeypatch.setattr(pull, "HOLD_S", 1.2)
     return Account(await aiohttp_client(create_app(brain, make_config(channels=(channel,)))), channel)
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the first delivery be the last one."""
+    monkeypatch.setattr(pull, "DELIVERIES", 1)
 
 
 async def test_a_quick_answer_goes_into_the_first_response(
@@ -74,7 +80,7 @@ async def test_a_quick_answer_goes_into_the_first_response(
 async def test_a_slow_answer_goes_into_the_second_or_third_delivery(
     account: Account, brain: Any, eventually: Any
 ) -> None:
-    brain.sleep_s = 0.45
+    brain.sleep_s = 1.1
     assert await account.say("慢") == "慢"
     assert account.deliveries in (2, 3)
     assert len(brain.seen) == 1
@@ -94,6 +100,7 @@ async def test_a_later_one_is_promised_and_held_for_the_next_word(
     await eventually(lambda: get_outbox().counts() == {"sent": 1})
 
 
+@pytest.mark.usefixtures("once")
 async def test_any_other_message_brings_it_too_in_order(
     account: Account, brain: Any, eventually: Any
 ) -> None:
@@ -124,6 +131,7 @@ async def test_a_response_that_got_lost_is_given_again(account: Account, channel
     assert len(brain.seen) == 1
 
 
+@pytest.mark.usefixtures("once")
 async def test_after_a_restart_the_held_answer_is_there(
     aiohttp_client: Any, account: Account, brain: Any, make_config: Any, channel: WeChat, eventually: Any
 ) -> None:
