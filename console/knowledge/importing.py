@@ -39,7 +39,8 @@ from console.web import (
 logger = logging.getLogger(__name__)
 
 ROLE, STOP_ROLE = "editor", "publisher"
-PARTS = ("added", "updated", "unchanged", "kept", "skipped", "problems")
+# What needs somebody comes first.
+PARTS = ("problems", "kept", "skipped", "added", "updated", "unchanged")
 _SHOWN, _LATEST, _KEPT = 200, 8, 100
 _ARCHIVES = ("zip", "xlsx", "docx")
 _DAY_S = 86_400

@@ -225,6 +225,7 @@ TEXTS = {
         "There is nothing to import in it. A table needs a header with id, title_zh or title_en and answer_zh or "
         "answer_en, and one row an article.",
     ),
+    "import.list": ("列出", "List"),
     "import.rest": ("另有 {count} 项，见报告。", "{count} more are in the report."),
     "import.failed": ("无法读取：{reason}", "It cannot be read: {reason}"),
     # The audit log

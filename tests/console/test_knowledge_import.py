@@ -118,7 +118,8 @@ async def test_a_job_imports_a_table_shows_its_progress_and_reports(
     assert "a.csv" in await console.page("/knowledge/import")
     table = await console.page(address + "/report.csv")
     rows = list(csv.reader(io.StringIO(table.removeprefix("\ufeff"))))
-    assert rows[1] == ["Added", "sledge"]
+    assert ["Added", "sledge"] in rows
+    assert rows[1][0] == "Not taken, and why"
     assert not any(cell.startswith("=") for row in rows for cell in row)
     assert not list((tmp_path / "var" / "uploads").iterdir())
     for _ in range(100):
