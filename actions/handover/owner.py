@@ -100,7 +100,9 @@ class HandoverOwner:
                 message.conversation_id, message.channel, answer.language, "misses", str(misses)
             )
             return [*answer.replies, self.service.reception.say_ticket(ticket, answer.language)]
-        rule = office.rules.match(message.text, message.channel, message.role, _intent(answer))
+        # What was said to the request form was taken as it was meant, whatever a classifier thought of "anonymous".
+        intent = "" if "requests" in sources else _intent(answer)
+        rule = office.rules.match(message.text, message.channel, message.role, intent)
         if rule is not None or (
             misses and misses in (section.offer_after_misses, section.hand_over_after_misses)
         ):

@@ -183,6 +183,11 @@ async def test_anger_offers_a_person(scene: Any) -> None:
     assert len(await scene.bot("uselessly", "knowledge")) == 1
 
 
+async def test_an_answer_to_the_request_form_is_no_insult(scene: Any) -> None:
+    assert len(await scene.bot("匿名", "requests", "insult_bot")) == 1
+    assert len(await scene.bot("笨蛋", "smalltalk", "insult_bot")) == 2
+
+
 async def test_a_sensitive_matter_calls_a_person_at_once(scene: Any) -> None:
     scene.desk.seen("li")
     said = await scene.write("我被老公打了怎么办")

@@ -39,7 +39,7 @@ def test_a_photo_and_a_position_go_into_the_filed_request(
     answered(page, 3)
     expect(page.locator("#position")).to_be_enabled()
     ask(page, "匿名")
-    expect(page.locator(".message.assistant").last).to_contain_text("请核对")
+    expect(page.locator(".message.assistant", has_text="请核对")).to_be_visible()
     answered(page, 4)
     ask(page, "确认")
     filed = page.locator(".message.assistant", has_text=re.compile(r"LC-\d{4}-\d{8}")).last
