@@ -12,10 +12,11 @@ import numpy as np
 
 from city.fingerprint import fingerprint_files
 from knowledge.article import LANGUAGES
-from knowledge.calibration import Calibration, Example, fit
+from knowledge.calibration import FOLDS, Calibration, Example, fit
 from knowledge.catalogue import build_segment
 from knowledge.importing import Progress
 from knowledge.index import Index
+from knowledge.lexicon import Lexicon, learn, shipped
 from knowledge.ranking import FEATURES, make_query, search
 from knowledge.records import StoredPiece
 from knowledge.snapshot import Filter, Snapshot
@@ -213,21 +214,45 @@ def examples_of(
 def crossing_examples(index: Index, questions: Sequence[LabelledQuestion]) -> list[Example]:
     """Return examples of questions whose articles exist only in the other language."""
     examples = []
+    folds = lexicon_folds(index)
     for asked, held in (("zh", "en"), ("en", "zh")):
         chosen = [
             item for item in questions if item.language == asked and not item.kind.startswith("background")
         ]
-        examples += examples_of(index, chosen, snapshot=one_language(index, held))
+        examples += examples_of(index, chosen, snapshot=one_language(index, held, folds))
     return examples
 
 
-def one_language(index: Index, language: str) -> Snapshot:
+@dataclass(frozen=True)
+class Fold:
+    """Some articles, and a lexicon that was not learnt from them."""
+
+    articles: frozenset[str]
+    lexicon: Lexicon
+
+
+def lexicon_folds(index: Index) -> list[Fold]:
+    """Return all articles in folds.
+
+    An article that really exists in one language teaches the lexicon nothing; one that is to stand for it must not
+    either.
+    """
+    articles = [index.store.get(name) for name in sorted(index.snapshot.ids)]
+    folds = []
+    for number in range(FOLDS):
+        rest = [article for place, article in enumerate(articles) if place % FOLDS != number]
+        ids = frozenset(article.id for article in articles[number::FOLDS])
+        folds.append(Fold(ids, shipped().with_layer(learn(rest))))
+    return folds
+
+
+def one_language(index: Index, language: str, folds: Sequence[Fold]) -> Snapshot:
     """Return a copy of the index that holds its articles in one language only."""
     _, pieces = index.store.pieces()
-    return copy_of(index, [piece for piece in pieces if piece.language == language])
+    return copy_of(index, [piece for piece in pieces if piece.language == language], folds)
 
 
-def copy_of(index: Index, pieces: Sequence[StoredPiece]) -> Snapshot:
+def copy_of(index: Index, pieces: Sequence[StoredPiece], folds: Sequence[Fold] = ()) -> Snapshot:
     """Return a copy of the index, in memory, that holds only these pieces."""
     versions: dict[tuple[str, int], set[str]] = {}
     for piece in pieces:
@@ -241,9 +266,18 @@ def copy_of(index: Index, pieces: Sequence[StoredPiece]) -> Snapshot:
     for language in LANGUAGES:
         keys = np.asarray([piece.key for piece in pieces if piece.language == language], np.int64)
         readers[language] = MemoryReader(keys, index.snapshot.readers[language].fetch(keys))
-    segment = build_segment("copy", articles, pieces, index.stop_words)
-    manifest = {"segments": [{"file": segment.name, "gone": []}]}
-    return Snapshot(manifest, [segment], readers, index.snapshot.backgrounds)
+    segments = [
+        build_segment(
+            f"copy-{number}",
+            [article for article in articles if article.id in fold.articles],
+            pieces,
+            index.stop_words,
+            fold.lexicon,
+        )
+        for number, fold in enumerate(folds or [Fold(frozenset(index.snapshot.ids), index.lexicon)])
+    ]
+    manifest = {"segments": [{"file": segment.name, "gone": []} for segment in segments]}
+    return Snapshot(manifest, segments, readers, index.snapshot.backgrounds)
 
 
 def own_examples(index: Index, progress: Progress | None = None) -> list[Example]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from knowledge.article import LANGUAGES, Article
 from knowledge.lexical import Postings, build_postings, weighted_terms
+from knowledge.lexicon import Lexicon
 from knowledge.passages import KINDS
 from knowledge.records import StoredPiece
-from knowledge.spelling import Speller, surface_words
+from knowledge.spelling import MAX_WORDS, Speller, surface_words
 from knowledge.text import fold, search_words
 
 # How much a word counts by where it stands.
@@ -96,6 +97,7 @@ def build_segment(
     articles: Sequence[Article],
     pieces: Sequence[StoredPiece],
     stop_words: frozenset[str] = frozenset(),
+    lexicon: Lexicon | None = None,
 ) -> Segment:
     """Build a segment.
 
@@ -104,6 +106,7 @@ def build_segment(
         articles: the published articles in it.
         pieces: their pieces.
         stop_words: further words that say nothing.
+        lexicon: gives the words under which an article in one language is found from the other; `None` for none.
     """
     numbers = {article.id: number for number, article in enumerate(articles)}
     pieces = sorted((piece for piece in pieces if piece.article_id in numbers), key=lambda piece: piece.key)
@@ -124,21 +127,49 @@ def build_segment(
         text_hashes=np.asarray([text_hash(piece.text) for piece in pieces], np.uint64),
         exact_hashes=np.asarray([item[0] for item in exact], np.uint64),
         exact_articles=np.asarray([item[1] for item in exact], np.int32),
-        postings=build_postings(_documents(numbers, pieces, stop_words)),
-        words=surface_words(piece.text for piece in pieces),
+        postings=build_postings(_documents(numbers, pieces, stop_words, lexicon)),
+        words=_words(pieces, lexicon),
     )
 
 
-def _documents(numbers: Mapping[str, int], pieces: Sequence[StoredPiece], stop_words: frozenset[str]) -> Any:
-    """Yield one document per passage, each with its article's title and phrasings in that language."""
+def _words(pieces: Sequence[StoredPiece], lexicon: Lexicon | None) -> list[str]:
+    """Return the words that questions may be meant to have: the articles', and those that they are found by."""
+    words = surface_words(piece.text for piece in pieces)
+    if lexicon is not None:
+        held: dict[str, set[str]] = {}
+        for piece in pieces:
+            held.setdefault(piece.article_id, set()).add(piece.language)
+        terms: dict[str, dict[str, None]] = {language: {} for language in LANGUAGES}
+        for piece in pieces:
+            if len(held[piece.article_id]) == 1:
+                terms[piece.language].update(dict.fromkeys(search_words(piece.text)))
+        foreign = [word for language in LANGUAGES for word in lexicon.spellings(terms[language], language)]
+        words = list(dict.fromkeys([*words, *foreign]))[:MAX_WORDS]
+    return words
+
+
+def _documents(
+    numbers: Mapping[str, int],
+    pieces: Sequence[StoredPiece],
+    stop_words: frozenset[str],
+    lexicon: Lexicon | None,
+) -> Iterator[tuple[int, Mapping[str, float]]]:
+    """Yield one document per passage, each with its article's title and phrasings in that language.
+
+    A passage of an article that the other language lacks is one more document, in that language's words.
+    """
     grouped: dict[tuple[int, str], dict[str, list[list[str]]]] = {}
     for piece in pieces:
         kinds = grouped.setdefault((numbers[piece.article_id], piece.language), {kind: [] for kind in KINDS})
         kinds[piece.kind].append(search_words(piece.text, stop_words))
-    for (number, _language), kinds in sorted(grouped.items()):
+    for (number, language), kinds in sorted(grouped.items()):
         head = [(FIELD_WEIGHTS[kind], words) for kind in ("title", "question") for words in kinds[kind]]
+        alone = not any((number, other) in grouped for other in LANGUAGES if other != language)
         for words in kinds["passage"] or [[]]:
-            yield number, weighted_terms([*head, (FIELD_WEIGHTS["passage"], words)])
+            terms = weighted_terms([*head, (FIELD_WEIGHTS["passage"], words)])
+            yield number, terms
+            if lexicon is not None and alone:
+                yield number, lexicon.expand(terms, language)
 
 
 def write_segment(segment: Segment, stream: BinaryIO) -> None:

@@ -15,7 +15,7 @@ from ruamel.yaml.error import YAMLError
 
 from knowledge.answering import Answerer, Question
 from knowledge.article import LANGUAGES
-from knowledge.calibrating import LabelledQuestion, one_language
+from knowledge.calibrating import LabelledQuestion, lexicon_folds, one_language
 from knowledge.calibration import Calibration
 from knowledge.importing import Progress
 from knowledge.index import Index
@@ -96,8 +96,9 @@ def evaluate_retrieval(
         ]
     if cross:
         report["cross"] = {language: {} for language in languages}
+        folds = lexicon_folds(index)
         for held in LANGUAGES:
-            copy = one_language(index, held)
+            copy = one_language(index, held, folds)
             for language in languages:
                 asked = [item for item in questions if item.language == language and item.relevant]
                 pairs = [(item, _find(index, copy, calibration, item, "hybrid")) for item in asked]

@@ -19,6 +19,7 @@ from knowledge.article import LANGUAGES, Article
 from knowledge.catalogue import Segment, build_segment, read_segment, text_hash, write_segment
 from knowledge.files import check, write_atomic
 from knowledge.importing import Progress
+from knowledge.lexicon import Lexicon, learn, shipped
 from knowledge.locking import Locked
 from knowledge.records import StoredPiece
 from knowledge.snapshot import Snapshot
@@ -26,7 +27,7 @@ from knowledge.store import ArticleStore
 from knowledge.text import clean
 from knowledge.vectors import VectorStore, VectorStoreError
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST, PREVIOUS = "manifest.json", "manifest.previous.json"
 # Recently edited articles are kept in a small segment of their own, which an edit writes anew.
 RECENT_ARTICLES = 60
@@ -84,6 +85,7 @@ class Index:
         self._file_lock = FileLock(str(folder / "writer.lock"))
         self._seen: tuple[int, int] | None = None
         self._snapshot: Snapshot | None = None
+        self._lexicon: tuple[str, Lexicon] | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -98,6 +100,15 @@ class Index:
     def is_open(self) -> bool:
         """Whether there is a state to search."""
         return self._snapshot is not None
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """The shipped lexicon together with what the city's bilingual articles taught when the index was built."""
+        record = self.snapshot.manifest["lexicon"]
+        if self._lexicon is None or self._lexicon[0] != record["file"]:
+            learnt = Lexicon.loads((self.folder / record["file"]).read_bytes())
+            self._lexicon = (record["file"], shipped().with_layer(learnt))
+        return self._lexicon[1]
 
     # Reading
 
@@ -232,12 +243,18 @@ class Index:
             matrix = self._encode(rows, language, progress, done, len(pieces))
             done += len(rows)
             vectors[language] = self.vectors.build(language, _keys(rows), matrix)
-        segment = build_segment(self._new_name(), articles, pieces, self.stop_words)
+        learnt = learn(articles)
+        lexicon = write_atomic(
+            self.folder / f"lexicon-{time.time_ns():x}.json", lambda stream: stream.write(learnt.dumps())
+        )
+        self._lexicon = (lexicon["file"], shipped().with_layer(learnt))
+        segment = build_segment(self._new_name(), articles, pieces, self.stop_words, self._lexicon[1])
         old = self._snapshot.manifest if self._snapshot is not None and self._fits() else {}
         self._commit(
             {
                 "segments": [self._write(segment)],
                 "vectors": vectors,
+                "lexicon": lexicon,
                 "seq": seq,
                 "calibration": old.get("calibration"),
                 "background": old.get("background"),
@@ -278,7 +295,10 @@ class Index:
             record["gone"] = sorted(set(record["gone"]) | (changed & held))
         articles = self._articles(pieces)
         if articles:
-            records.append(self._write(build_segment(self._new_name(), articles, pieces, self.stop_words)))
+            alone = any(len(article.languages) < len(LANGUAGES) for article in articles)
+            lexicon = self.lexicon if alone else None
+            segment = build_segment(self._new_name(), articles, pieces, self.stop_words, lexicon)
+            records.append(self._write(segment))
         self._commit({**old.manifest, "segments": records, "vectors": states, "seq": seq})
         return None
 
@@ -335,7 +355,8 @@ class Index:
         kept = [manifest] + ([old] if old is not None else [])
         names = {record["file"] for state in kept for record in state["segments"]}
         names |= {state["background"]["file"] for state in kept if state.get("background")}
-        for path in self.folder.glob("*.npz"):
+        names |= {state["lexicon"]["file"] for state in kept if state.get("lexicon")}
+        for path in [*self.folder.glob("*.npz"), *self.folder.glob("lexicon-*.json")]:
             if path.name not in names:
                 path.unlink(missing_ok=True)
         self.vectors.discard([state["vectors"][language] for state in kept for language in LANGUAGES])

@@ -44,6 +44,11 @@ def pieces_of(article: Article) -> list[Piece]:
     return pieces
 
 
+def plain_lines(text: str) -> list[str]:
+    """Return the lines of Markdown text that say something, without Markdown marks."""
+    return [line for line in (plain(line) for line in text.splitlines()) if line]
+
+
 def split_passages(text: str, limit: int = 0) -> list[str]:
     """Split Markdown text into passages at headings, paragraphs and sentences.
 

@@ -93,8 +93,8 @@ def make_query(
     else:
         # A slip rightly mended brings the question nearer to some article; a rare word "mended" does not.
         both = encoder.encode([asked, mended])
-        before, after = (snapshot.nearest(vector, language) for vector in both)
-        text = mended if after > before + MENDING_GAIN["zh" if has_han(asked) else "en"] else asked
+        gain = max(_gain(both, snapshot, name) for name in (language, _OTHER[language]))
+        text = mended if gain > MENDING_GAIN["zh" if has_han(asked) else "en"] else asked
         vector = both[int(text is mended)]
     words = dict.fromkeys(search_words(text, stop_words))
     return Query(
@@ -106,6 +106,12 @@ def make_query(
         terms={word: snapshot.lexical.idf(word) for word in words},
         facets=asked_facets(text),
     )
+
+
+def _gain(both: npt.NDArray[np.float32], snapshot: Snapshot, language: str) -> float:
+    """Return how much nearer to a piece in `language` the second vector is than the first; -1 when there is none."""
+    before, after = (snapshot.nearest(vector, language) for vector in both)
+    return after - before if before or after else -1.0
 
 
 def _word_test(encoder: SentenceEncoder) -> Callable[[str], bool] | None:
