@@ -64,7 +64,10 @@ def align(pairs: Sequence[Pair], rounds: int = ROUNDS) -> Alignment:
 
 
 def _translate(
-    given: npt.NDArray[np.int64], kind_of_cell: npt.NDArray[np.int64], token: npt.NDArray[np.int64], rounds: int
+    given: npt.NDArray[np.int64],
+    kind_of_cell: npt.NDArray[np.int64],
+    token: npt.NDArray[np.int64],
+    rounds: int,
 ) -> npt.NDArray[np.float64]:
     """Return for each kind of word pair the probability of its other word, `given` this one.
 

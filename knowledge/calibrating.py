@@ -90,7 +90,7 @@ def read_background(folder: Path) -> dict[str, list[str]]:
 
 def source_of(folder: Path) -> str:
     """Return a fingerprint of the calibration questions, to know when they changed."""
-    return fingerprint_files([folder] if folder.is_dir() else [], *FEATURES, "across")
+    return fingerprint_files([folder] if folder.is_dir() else [], *FEATURES, "order across")
 
 
 # What no city hall answers: stands for unanswerable questions where a city has written none.
@@ -159,11 +159,13 @@ def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -
     source = source_of(folder)
     calibration = fit(examples, FEATURES, source=source)
     across = crossing_examples(index, usable)
-    answered = sum(bool(example.relevant.any()) for example in across)
-    if answered >= ENOUGH_ACROSS and answered < len(across):
-        calibration = replace(calibration, across=fit(across, FEATURES, source=source))
-    elif across:
-        calibration = fit([*examples, *across], FEATURES, source=source)
+    if all(_are_enough(found) for found in across.values()):
+        by_language = {
+            language: fit(found, FEATURES, source=source, by_order=True) for language, found in across.items()
+        }
+        calibration = replace(calibration, across=by_language)
+    elif any(across.values()):
+        calibration = fit([*examples, *across["zh"], *across["en"]], FEATURES, source=source)
     index.set_calibration(calibration.to_dict())
     return calibration
 
@@ -211,15 +213,20 @@ def examples_of(
     return examples
 
 
-def crossing_examples(index: Index, questions: Sequence[LabelledQuestion]) -> list[Example]:
-    """Return examples of questions whose articles exist only in the other language."""
-    examples = []
+def _are_enough(examples: Sequence[Example]) -> bool:
+    answered = sum(bool(example.relevant.any()) for example in examples)
+    return ENOUGH_ACROSS <= answered < len(examples)
+
+
+def crossing_examples(index: Index, questions: Sequence[LabelledQuestion]) -> dict[str, list[Example]]:
+    """Return by language examples of questions whose articles exist only in the other one."""
+    examples = {}
     folds = lexicon_folds(index)
     for asked, held in (("zh", "en"), ("en", "zh")):
         chosen = [
             item for item in questions if item.language == asked and not item.kind.startswith("background")
         ]
-        examples += examples_of(index, chosen, snapshot=one_language(index, held, folds))
+        examples[asked] = examples_of(index, chosen, snapshot=one_language(index, held, folds))
     return examples
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -18,7 +19,7 @@ from knowledge.article import LANGUAGES
 from knowledge.calibrating import LabelledQuestion, lexicon_folds, one_language
 from knowledge.calibration import Calibration
 from knowledge.importing import Progress
-from knowledge.index import Index
+from knowledge.index import Index, SentenceEncoder
 from knowledge.ranking import Candidate, make_query, search
 from knowledge.snapshot import Filter, Snapshot
 
@@ -55,6 +56,7 @@ def evaluate_retrieval(
         language][article language]`; `missed`, the questions whose answer is not first.
     """
     snapshot = index.snapshot
+    encoder = _Remembering(index.encoder)
     languages = [language for language in LANGUAGES if any(item.language == language for item in questions)]
     report: dict[str, Any] = {
         "questions": _counts(questions),
@@ -67,7 +69,7 @@ def evaluate_retrieval(
         for number, item in enumerate(questions):
             if progress and number % 25 == 0:
                 progress(mode, number, len(questions))
-            found.append((item, _find(index, snapshot, calibration, item, mode)))
+            found.append((item, _find(index, encoder, snapshot, calibration, item, mode)))
         if progress:
             progress(mode, len(questions), len(questions))
         report["ranking"][mode] = {
@@ -101,15 +103,39 @@ def evaluate_retrieval(
             copy = one_language(index, held, folds)
             for language in languages:
                 asked = [item for item in questions if item.language == language and item.relevant]
-                pairs = [(item, _find(index, copy, calibration, item, "hybrid")) for item in asked]
+                pairs = [(item, _find(index, encoder, copy, calibration, item, "hybrid")) for item in asked]
                 report["cross"][language][held] = _ranking(pairs)
     return report
 
 
+class _Remembering:
+    """An encoder that reads each question once, however many searches it is for."""
+
+    def __init__(self, encoder: SentenceEncoder) -> None:
+        self.encoder = encoder
+        self.fingerprint, self.dimension = encoder.fingerprint, encoder.dimension
+        self._known: dict[str, npt.NDArray[np.float32]] = {}
+        if hasattr(encoder, "tokens"):
+            self.tokens = encoder.tokens
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return np.stack([self.encode_one(text) for text in texts])
+
+    def encode_one(self, text: str) -> npt.NDArray[np.float32]:
+        if text not in self._known:
+            self._known[text] = self.encoder.encode_one(text)
+        return self._known[text]
+
+
 def _find(
-    index: Index, snapshot: Snapshot, calibration: Calibration, item: LabelledQuestion, mode: str
+    index: Index,
+    encoder: SentenceEncoder,
+    snapshot: Snapshot,
+    calibration: Calibration,
+    item: LabelledQuestion,
+    mode: str,
 ) -> list[Candidate]:
-    query = make_query(item.query, item.language, snapshot, index.encoder, index.stop_words)
+    query = make_query(item.query, item.language, snapshot, encoder, index.stop_words)
     return search(query, snapshot, Filter(), calibration, mode=mode)
 
 

@@ -19,7 +19,8 @@ from knowledge.article import LANGUAGES, Article
 from knowledge.catalogue import Segment, build_segment, read_segment, text_hash, write_segment
 from knowledge.files import check, write_atomic
 from knowledge.importing import Progress
-from knowledge.lexicon import Lexicon, learn, shipped
+from knowledge.lexicon import Lexicon
+from knowledge.lexicon.kept import PATTERN, KeptLexicon
 from knowledge.locking import Locked
 from knowledge.records import StoredPiece
 from knowledge.snapshot import Snapshot
@@ -85,7 +86,7 @@ class Index:
         self._file_lock = FileLock(str(folder / "writer.lock"))
         self._seen: tuple[int, int] | None = None
         self._snapshot: Snapshot | None = None
-        self._lexicon: tuple[str, Lexicon] | None = None
+        self._lexicon = KeptLexicon(folder)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -103,12 +104,8 @@ class Index:
 
     @property
     def lexicon(self) -> Lexicon:
-        """The shipped lexicon together with what the city's bilingual articles taught when the index was built."""
-        record = self.snapshot.manifest["lexicon"]
-        if self._lexicon is None or self._lexicon[0] != record["file"]:
-            learnt = Lexicon.loads((self.folder / record["file"]).read_bytes())
-            self._lexicon = (record["file"], shipped().with_layer(learnt))
-        return self._lexicon[1]
+        """Under which words an article in one language is found from the other."""
+        return self._lexicon.read(self.snapshot.manifest["lexicon"])
 
     # Reading
 
@@ -243,18 +240,16 @@ class Index:
             matrix = self._encode(rows, language, progress, done, len(pieces))
             done += len(rows)
             vectors[language] = self.vectors.build(language, _keys(rows), matrix)
-        learnt = learn(articles)
-        lexicon = write_atomic(
-            self.folder / f"lexicon-{time.time_ns():x}.json", lambda stream: stream.write(learnt.dumps())
+        record = self._lexicon.learn(articles)
+        segment = build_segment(
+            self._new_name(), articles, pieces, self.stop_words, self._lexicon.read(record)
         )
-        self._lexicon = (lexicon["file"], shipped().with_layer(learnt))
-        segment = build_segment(self._new_name(), articles, pieces, self.stop_words, self._lexicon[1])
         old = self._snapshot.manifest if self._snapshot is not None and self._fits() else {}
         self._commit(
             {
                 "segments": [self._write(segment)],
                 "vectors": vectors,
-                "lexicon": lexicon,
+                "lexicon": record,
                 "seq": seq,
                 "calibration": old.get("calibration"),
                 "background": old.get("background"),
@@ -356,7 +351,7 @@ class Index:
         names = {record["file"] for state in kept for record in state["segments"]}
         names |= {state["background"]["file"] for state in kept if state.get("background")}
         names |= {state["lexicon"]["file"] for state in kept if state.get("lexicon")}
-        for path in [*self.folder.glob("*.npz"), *self.folder.glob("lexicon-*.json")]:
+        for path in [*self.folder.glob("*.npz"), *self.folder.glob(PATTERN)]:
             if path.name not in names:
                 path.unlink(missing_ok=True)
         self.vectors.discard([state["vectors"][language] for state in kept for language in LANGUAGES])

@@ -22,6 +22,8 @@ from knowledge.text import clean, has_han, search_words
 
 PIECES, ARTICLES = 60, 30
 CANDIDATES = 12
+# An article that exists only in the other language stands further down at first, for want of words in common.
+CANDIDATES_ACROSS = 20
 RRF_K = 20
 # How much nearer to an article, in cosine, a mended question must be than the original. A Chinese word of the very
 # same sound is hardly ever mended wrongly; a rare English word may look like a slip.
@@ -154,7 +156,9 @@ def search(
     if mode != "dense":
         lexical = snapshot.lexical.search(query.terms, ARTICLES, masks)
     table = _Evidence(dense, lexical, query, snapshot)
-    refs = [ref for ref in table.fused(limit) if ref not in exact]
+    fused = table.fused(max(limit, CANDIDATES_ACROSS))
+    across = [ref for ref in fused[limit:] if query.language not in snapshot.facts(ref).languages]
+    refs = [ref for ref in [*fused[:limit], *across] if ref not in exact]
     refs = [
         *exact,
         *refs,
@@ -167,8 +171,11 @@ def search(
         refs.sort(key=lambda ref: -scores.get(ref, 0.0))
         return [Candidate(ref, snapshot.facts(ref), scores.get(ref, 0.0)) for ref in refs]
     features = table.features(refs)
-    across = features[:, FEATURES.index("only_other")] > 0
-    probabilities = calibration.probabilities(features, across)
+    probabilities = calibration.probabilities(features)
+    only_other = features[:, FEATURES.index("only_other")] > 0
+    if only_other.any():
+        other = calibration.of(query.language, (_OTHER[query.language],))
+        probabilities = np.where(only_other, other.probabilities(features), probabilities)
     candidates = [
         Candidate(
             ref,

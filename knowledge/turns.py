@@ -85,4 +85,4 @@ class Turn:
         return self._calibration_of(item).clarify
 
     def _calibration_of(self, item: Candidate) -> Calibration:
-        return self.calibration.of(self.language not in item.facts.languages)
+        return self.calibration.of(self.language, item.facts.languages)

@@ -10,7 +10,7 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -152,18 +152,30 @@ def forms_of(texts: Iterable[str]) -> dict[str, list[str]]:
 @lru_cache(maxsize=1)
 def shipped() -> Lexicon:
     """Return the shipped lexicon."""
-    layer: dict[str, dict[str, Sequence[Any]]] = {"zh": {}, "en": {}, FORMS: {}}
+    rows: dict[str, dict[str, str]] = {"zh": {}, "en": {}, FORMS: {}}
     with gzip.open(SHIPPED, "rt", encoding="utf-8") as stream:
-        for line in stream:
-            kind, word, *rest = line.rstrip("\n").split("\t")
-            if kind == FORMS:
-                layer[FORMS][word] = rest
-            else:
-                layer[kind][word] = [
-                    (translation, int(weight) / 100)
-                    for translation, weight in zip(rest[::2], rest[1::2], strict=True)
-                ]
-    return Lexicon(layer)
+        for line in stream.read().splitlines():
+            kind, word, rest = line.split("\t", 2)
+            rows[kind][word] = rest
+    layer: dict[str, Table] = {language: _Rows(rows[language]) for language in ("zh", "en")}
+    return Lexicon({**layer, FORMS: {stem: row.split("\t") for stem, row in rows[FORMS].items()}})
+
+
+class _Rows(Mapping[str, Sequence[tuple[str, float]]]):
+    """A table whose rows are read when they are asked for: most never are, and reading them all takes seconds."""
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self.rows = rows
+
+    def __getitem__(self, word: str) -> Sequence[tuple[str, float]]:
+        cells = self.rows[word].split("\t")
+        return [(other, int(weight) / 100) for other, weight in zip(cells[::2], cells[1::2], strict=True)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 def words_of(text: str) -> list[str]:

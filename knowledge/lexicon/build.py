@@ -84,7 +84,9 @@ def _is_common(word: str) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--dictionary", type=Path)
     parser.add_argument("--parallel", type=Path)
     parser.add_argument("--out", type=Path, default=SHIPPED)
