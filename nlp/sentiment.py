@@ -19,14 +19,14 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from nlp.joint_decode import FloatArray, sigmoid, softmax
-from nlp.joint_ngrams import NgramScorer
-from nlp.sentiment_text import clean, head_and_tail
+from nlp.post_ngrams import PostNgrams
+from nlp.sentiment_text import clean, head_and_tail, without_groups
 
 SENTIMENTS = ("negative", "neutral", "positive")
 EMOTIONS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
 ADAPTER_DIR: Path = Path(__file__).parent / "adapters" / "sentiment"
 MANIFEST, GRAPH, NGRAMS, TOKENIZER = "manifest.json", "model.int8.onnx", "ngrams.npz", "tokenizer.json"
-FORMAT = 1
+FORMAT = 2
 _BATCH = 32
 _MEND = "make it again with `chengda train sentiment`"
 IntArray = npt.NDArray[np.int64]
@@ -56,6 +56,8 @@ class SentimentManifest:
     max_tokens: int = 128
     temperature: float = 1.0
     ngram_share: float = 0.0
+    emotion_temperature: float = 1.0
+    emotion_ngram_share: float = 0.0
     unsure_below: float = 0.55
     files: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -110,7 +112,7 @@ class SentimentModel:
         manifest: SentimentManifest,
         session: onnxruntime.InferenceSession,
         tokenizer: Tokenizer,
-        ngrams: NgramScorer | None,
+        ngrams: PostNgrams | None,
     ) -> None:
         self.manifest, self.version = manifest, manifest.version
         self._session, self._tokenizer, self._ngrams = session, tokenizer, ngrams
@@ -135,21 +137,21 @@ class SentimentModel:
             tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
             tokenizer.no_truncation()
             tokenizer.no_padding()
-            ngrams = NgramScorer.read(directory / NGRAMS) if (directory / NGRAMS).is_file() else None
+            ngrams = PostNgrams.read(directory / NGRAMS) if (directory / NGRAMS).is_file() else None
             session = _open_session(directory / GRAPH, threads)
         except Exception as error:  # tokenizers and ONNX Runtime raise plain Exception
             raise SentimentModelDamaged(f"{directory}: cannot be opened ({error}); {_MEND}") from None
         return cls(manifest, session, tokenizer, ngrams)
 
     def predict(self, texts: Sequence[str]) -> list[Feeling]:
-        """Return what each text expresses; raises TypeError for a single string."""
+        """Return what each text expresses, whoever it speaks of; raises TypeError for a single string."""
         if isinstance(texts, str):
             raise TypeError("predict() takes a list of texts, not one string")
-        cleaned = [clean(text) for text in texts]
+        cleaned = [without_groups(clean(text)) for text in texts]
         found: list[Feeling] = []
         polarity, emotion, action = self.logits(cleaned)
         shares = softmax(polarity, self.manifest.temperature)
-        feelings, acts = softmax(emotion), sigmoid(action)
+        feelings, acts = softmax(emotion, self.manifest.emotion_temperature), sigmoid(action)
         for at, text in enumerate(cleaned):
             found.append(self._feeling(shares[at], feelings[at], float(acts[at]), text))
         return found
@@ -173,8 +175,10 @@ class SentimentModel:
                 ["sentiment", "emotion", "action"], {"input_ids": tokens, "attention_mask": mask}
             )
             polarity[rows], emotion[rows], action[rows] = values[0], values[1], values[2].reshape(-1)
-        if self._ngrams is not None and self.manifest.ngram_share and total:
-            polarity = polarity + self.manifest.ngram_share * self._ngrams.score(cleaned)
+        if self._ngrams is not None:
+            beside = self._ngrams.score(cleaned)
+            polarity += self.manifest.ngram_share * beside[:, : len(SENTIMENTS)]
+            emotion += self.manifest.emotion_ngram_share * beside[:, len(SENTIMENTS) :]
         return polarity, emotion, action
 
     def _feeling(self, shares: FloatArray, emotions: FloatArray, action: float, text: str) -> Feeling:

@@ -40,3 +40,27 @@ def head_and_tail(ids: list[int], limit: int) -> list[int]:
         return ids
     head = limit // 2
     return ids[:head] + ids[-(limit - head) :]
+
+
+_GROUPS = (
+    re.compile(
+        r"残疾人士?|残障人士?|聋哑人|盲人|老人家|老年人|老人|外地人|外乡人|外来(?:人口|务工人员)|农民工|乡下人|本地人|外国人|老外|黑人|白人|难民|移民|少数民族(?:同胞|朋友)?"
+        r"|穆斯林|基督徒|佛教徒|回民|(?:汉|回|藏|蒙古|满|壮|苗|彝|维吾尔|哈萨克|朝鲜)族(?:朋友|同胞|人)?|同性恋者?|同志群体|年轻人|大学生"
+    ),
+    re.compile(
+        r"\b(?:(?:muslim|christian|jewish|hindu|gay|lesbian|trans|transgender|black|white|asian|arab|roma|disabled|deaf|blind|old|older|elderly|young|younger"
+        r"|foreign|homeless) (?:people|persons|men|women|folks|citizens|residents)"
+        r"|the (?:elderly|disabled|homeless)|people with disabilities"
+        r"|muslims?|christians?|jews?|hindus?|buddhists?|catholics?|atheists?|arabs?|asians?|africans?|mexicans?|immigrants?|migrants?|refugees?|foreigners?"
+        r"|gays?|lesbians?|seniors|pensioners|locals|students|teenagers)\b",
+        re.IGNORECASE,
+    ),
+)
+
+
+def without_groups(text: str) -> str:
+    """Return a post with the names of groups of people made "人们" and "people".
+
+    Who somebody is must not colour what a post is taken to feel: labelled posts of the past speak ill of some groups.
+    """
+    return _GROUPS[1].sub("people", _GROUPS[0].sub("人们", text).replace("女司机", "司机"))

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from nlp.joint_decode import softmax
 from nlp.sentiment import (
     ADAPTER_DIR,
+    EMOTIONS,
     GRAPH,
     NGRAMS,
     SENTIMENTS,
@@ -32,9 +33,7 @@ from nlp.sentiment import (
     model_dir,
 )
 from training.base.export import RowQuantised
-from training.nlu.calibration import fit_temperature
 from training.nlu.export import quantise_quietly
-from training.nlu.ngrams import choose_share, train_ngrams
 from training.sentiment.civic import civic_posts
 from training.sentiment.data import Labelled, balanced, data_hash, split_folds
 from training.sentiment.errors import SentimentDataError
@@ -51,10 +50,11 @@ from training.sentiment.network import (
     save_adapter,
     shape_of,
 )
+from training.sentiment.ngrams import choose_share, train_ngrams
 
 log = logging.getLogger(__name__)
 _HELD_FOLDS = 20  # one of so many parts is held out to calibrate on
-_BUCKETS = 1 << 17
+_KINDS = (("sentiment", SENTIMENTS), ("emotion", EMOTIONS))
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,19 @@ def train_adapter(
     rows, dev_rows = (encode(part, tokenizer, settings.tokens) for part in (training, dev))
     if start is None:
         start_heads(network, base, rows, [post.text for post in training], settings.tokens)
-    history = fit(network, rows, dev_rows, settings, progress) if settings.epochs else []
     out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f"{out.name}.partial")
+    history: list[dict[str, float]] = []
+    if settings.epochs:
+        partial.mkdir(exist_ok=True)
+        history = fit(
+            network, rows, dev_rows, settings, progress, lambda: save_adapter(network, shape, partial)
+        )
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".adapter-") as name:
         folder = Path(name) / out.name
         folder.mkdir()
         save_adapter(network, shape, folder)
-        manifest = _calibrated(network, training, dev, encode(dev, tokenizer, 128).ids, folder, settings)
+        manifest = _calibrated(network, training, dev, dev_rows.ids, folder, settings)
         manifest = replace(
             manifest,
             training={
@@ -137,6 +143,7 @@ def train_adapter(
             out.rename(old)
         folder.rename(out)
         shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)
     return TrainedAdapter(out, manifest, history)
 
 
@@ -149,27 +156,41 @@ def _calibrated(
     settings: FitSettings,
 ) -> SentimentManifest:
     """Train the n-gram model, choose its share, the temperature and the limit of certainty on the held-out posts."""
-    known = [post for post in training if post.sentiment]
-    labels = [SENTIMENTS.index(post.sentiment) for post in known if post.sentiment]
-    scorer = train_ngrams([post.text for post in known], labels, len(SENTIMENTS), settings.seed, _BUCKETS)
+    scorer = train_ngrams([post.text for post in training], [_labels(training, *kind) for kind in _KINDS])
     scorer.write(folder / NGRAMS)
-    gold = np.array([SENTIMENTS.index(post.sentiment) if post.sentiment else -1 for post in dev])
-    logits = outputs(network, dev_ids)[0].numpy()
     beside = scorer.score([post.text for post in dev])
-    share = choose_share(logits, beside, gold)
-    both = (logits + share * beside)[gold >= 0]
-    gold = gold[gold >= 0]
-    temperature = fit_temperature(both, gold) if len(gold) >= 20 else 1.0
-    shares = softmax(both, temperature)
-    right = shares.argmax(1) == gold
+    polarity, emotion = (part.numpy() for part in outputs(network, dev_ids)[:2])
+    (gold, _), (felt, _) = (_labels(dev, *kind) for kind in _KINDS)
+    share, temperature = choose_share(polarity, beside[:, : len(SENTIMENTS)], gold)
+    emotion_share, emotion_temperature = choose_share(emotion, beside[:, len(SENTIMENTS) :], felt)
+    shares = softmax(polarity + share * beside[:, : len(SENTIMENTS)], temperature)
+    right = (shares.argmax(1) == gold)[gold >= 0]
+    feelings = emotion + emotion_share * beside[:, len(SENTIMENTS) :]
+    metrics = {
+        "held_out_accuracy": _mean(right),
+        "held_out_accuracy_network": _mean((polarity.argmax(1) == gold)[gold >= 0]),
+        "held_out_emotion_accuracy": _mean((feelings.argmax(1) == felt)[felt >= 0]),
+    }
     return SentimentManifest(
         version="",
+        max_tokens=settings.tokens,
         temperature=float(temperature),
         ngram_share=float(share),
-        unsure_below=_unsure_below(shares.max(1), right),
-        metrics={"held_out_accuracy": float(right.mean()) if len(gold) else 0.0},
+        emotion_temperature=float(emotion_temperature),
+        emotion_ngram_share=float(emotion_share),
+        unsure_below=_unsure_below(shares.max(1)[gold >= 0], right),
+        metrics=metrics,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
+
+
+def _labels(posts: Sequence[Labelled], field: str, names: Sequence[str]) -> tuple[np.ndarray, int]:
+    values = [getattr(post, field) for post in posts]
+    return np.array([names.index(v) if v else -1 for v in values], np.int64), len(names)
+
+
+def _mean(right: np.ndarray) -> float:
+    return float(right.mean()) if len(right) else 0.0
 
 
 def _unsure_below(best: np.ndarray, right: np.ndarray, wanted: float = 0.65) -> float:

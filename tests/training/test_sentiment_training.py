@@ -1,0 +1,228 @@
+"""From labelled posts to adapters and to a model that predicts, on a tiny random encoder."""
+
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nlp.sentiment import (
+    SENTIMENTS,
+    SentimentManifest,
+    SentimentModel,
+    SentimentModelDamaged,
+    SentimentModelMissing,
+    find_adapter,
+    model_dir,
+)
+from tests.nlu_fixtures import tiny_base
+from training.sentiment.civic import civic_posts
+from training.sentiment.data import Labelled, balanced, data_hash, load_posts, split_folds
+from training.sentiment.errors import AdapterError, SentimentDataError
+from training.sentiment.fitting import FitSettings
+from training.sentiment.network import load_adapter
+from training.sentiment.pipeline import ensure_model, export_model, train_adapter
+
+SMALL = FitSettings(epochs=2, batch=8, lr=2e-3, lr_head=1e-2, tokens=32, threads=1, precision="fp32")
+WORDS = {
+    "negative": ("坏了", "太差", "broken", "terrible"),
+    "positive": ("很好", "谢谢", "great", "thanks"),
+    "neutral": ("几点", "哪里", "when", "where"),
+}
+MOODS = {"negative": "angry", "positive": "happy", "neutral": "neutral"}
+
+
+def posts(each: int = 24) -> list[Labelled]:
+    found = []
+    for label, words in WORDS.items():
+        for number in range(each):
+            word = words[number % len(words)]
+            text = f"bus {number} {word} stop" if word.isascii() else f"{number}路车站{word}"
+            found.append(Labelled(text, label, MOODS[label], label == "negative", "mine.tsv"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_base(tmp_path_factory.mktemp("sentiment"))
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("adapter") / "mine"
+    heard: list[float] = []
+    made = train_adapter(posts(), base, out, SMALL, civic=False, progress=lambda done, _: heard.append(done))
+    assert made.folder == out and made.manifest.version.endswith(
+        made.manifest.files["adapter.safetensors"][:8]
+    )
+    assert made.manifest.max_tokens == 32 and made.manifest.training["posts"] > 60
+    assert len(made.history) == 2 and all(0 <= done <= 1 for done in heard)
+    assert not out.with_name("mine.partial").exists()
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(base: Path, adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_model(adapter, base, tmp_path_factory.mktemp("model") / "out")
+
+
+def test_the_exported_model_has_learned_and_says_so_in_probabilities(model: Path) -> None:
+    reader = SentimentModel.load(model)
+    bad, good, mixed = reader.predict(["车站坏了，太差", "thanks, great bus", "!!! 😀"])
+    assert (bad.sentiment, good.sentiment) == ("negative", "positive")
+    assert bad.emotion == "angry" and good.emotion == "happy"
+    assert bad.needs_action > good.needs_action
+    for feeling in (bad, good, mixed):
+        assert abs(feeling.negative + feeling.neutral + feeling.positive - 1) < 1e-4
+        assert abs(sum(feeling.emotions) - 1) < 1e-4
+    assert mixed.unsure and mixed.needs_action == 0
+    assert reader.predict([]) == []
+    with pytest.raises(TypeError):
+        reader.predict("one text")
+
+
+def test_a_post_is_read_the_same_alone_and_among_others(model: Path) -> None:
+    reader = SentimentModel.load(model)
+    texts = ["车站坏了", "when is the bus " * 30, "谢谢", "", "电池" * 900, "é̸̡̢̛͍̗" * 40]
+    together = reader.predict(texts)
+    for text, feeling in zip(texts, together, strict=True):
+        (alone,) = reader.predict([text])
+        # Eight-bit layers scale by batch, so the last digits may differ.
+        assert abs(alone.negative - feeling.negative) < 0.05
+
+
+def test_a_damaged_model_is_named_with_its_mend(model: Path, tmp_path: Path) -> None:
+    import shutil
+
+    with pytest.raises(SentimentModelMissing, match="chengda train sentiment"):
+        SentimentModel.load(tmp_path / "nowhere")
+    for file, spoil in (
+        ("ngrams.npz", lambda p: p.write_bytes(b"x")),
+        ("model.int8.onnx", lambda p: p.unlink()),
+        ("manifest.json", lambda p: p.write_text('{"format": 1}')),
+        ("manifest.json", lambda p: p.write_text("[]")),
+    ):
+        copy = tmp_path / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(model, copy)
+        spoil(copy / file)
+        with pytest.raises(SentimentModelDamaged, match=file):
+            SentimentModel.load(copy)
+
+
+def test_a_city_goes_on_from_the_adapters_it_has(base: Path, adapter: Path, tmp_path: Path) -> None:
+    own = [Labelled(f"厉害了我的城 {i}", "negative", source="own.tsv") for i in range(12)]
+    own += [Labelled(f"路灯亮了 {i}", "positive", source="own.tsv") for i in range(12)]
+    out = tmp_path / "models" / "sentiment" / "adapter"
+    train_adapter(own, base, out, replace(SMALL, epochs=1), start=adapter, civic=False)
+    assert find_adapter(tmp_path, adapter) == out
+    folder, new = ensure_model(tmp_path, base, adapter)
+    assert new and folder == model_dir(tmp_path, adapter)
+    assert ensure_model(tmp_path, base, adapter) == (folder, False)
+    assert SentimentModel.load(folder).predict(["厉害了我的城"])[0].sentiment == "negative"
+
+
+def test_a_run_that_is_killed_leaves_the_last_adapters(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.sentiment.fitting._SAVE_SECONDS", 0.0)
+
+    def killed(done: float, message: str) -> None:
+        if "step 40" in message:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_adapter(posts(60), base, tmp_path / "a", replace(SMALL, batch=4), civic=False, progress=killed)
+    assert not (tmp_path / "a").exists()
+    load_adapter(base, tmp_path / "a.partial")
+
+
+def test_minutes_end_a_run_with_its_warm_down(base: Path, tmp_path: Path) -> None:
+    made = train_adapter(posts(), base, tmp_path / "a", replace(SMALL, epochs=50, minutes=0.02), civic=False)
+    assert 1 <= len(made.history) < 50
+
+
+@pytest.mark.parametrize(
+    "few", [[], [Labelled("x", "negative")] * 3, [Labelled(f"x{i}", "negative") for i in range(40)]]
+)
+def test_too_little_to_learn_from_is_refused(base: Path, tmp_path: Path, few: list[Labelled]) -> None:
+    with pytest.raises(SentimentDataError, match="20 posts and two polarities"):
+        train_adapter(few, base, tmp_path / "a", SMALL)
+
+
+def test_adapters_of_another_base_and_damaged_ones_are_named(
+    base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(adapter, copy)
+    shape = json.loads((copy / "adapter.json").read_text())
+    (copy / "adapter.json").write_text(json.dumps({**shape, "base": "0" * 16}))
+    with pytest.raises(AdapterError, match="belong to base 0000"):
+        load_adapter(base, copy)
+    (copy / "adapter.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(AdapterError, match="cannot be read"):
+        load_adapter(base, copy)
+    with pytest.raises(AdapterError, match="is missing"):
+        load_adapter(base, tmp_path / "nowhere")
+
+
+def test_labels_in_the_words_that_people_write(tmp_path: Path) -> None:
+    table = tmp_path / "a.tsv"
+    table.write_text(
+        "text\tlabel\treason\n路灯坏了\t负面\tlamp\n谢谢\t积极\t\n几点\tneutral\t\n气死了\tangry\t\n", "utf-8"
+    )
+    bad, good, plain, angry = load_posts([table])
+    assert (bad.sentiment, bad.needs_action) == ("negative", True)
+    assert (good.sentiment, good.needs_action) == ("positive", False)
+    assert plain.sentiment == "neutral" and (angry.sentiment, angry.emotion) == ("negative", "angry")
+    packed = tmp_path / "b.jsonl.gz"
+    with gzip.open(packed, "wt", encoding="utf-8") as stream:
+        stream.write('{"content": "great", "label": "1", "needs_action": "no"}\n\n')
+    assert load_posts([packed])[0] == Labelled("great", "positive", None, False, "b.jsonl.gz")
+    plain_lines = tmp_path / "c.tsv"
+    plain_lines.write_text("路灯坏了\tneg\n很好\tpos\n", "utf-8")
+    assert [p.sentiment for p in load_posts([plain_lines])] == ["negative", "positive"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.tsv", b"text\tlabel\n", "holds no labelled post"),
+        ("a.tsv", b"text\tlabel\nx\tfoo\ny\tbar\nz\tpos\n", "2 of 3 rows have no known label"),
+        ("a.tsv", b"\xff\xfe\x00", "is no UTF-8"),
+        ("a.tsv.gz", b"plain", "is no UTF-8"),
+        ("a.jsonl", b"{", "line 1: is no JSON"),
+        ("a.jsonl", b"[1]\n", "line 1: is no object"),
+    ],
+)
+def test_wrong_label_files_are_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SentimentDataError, match=said):
+        load_posts([tmp_path / name])
+    with pytest.raises(SentimentDataError, match="no such file"):
+        load_posts([tmp_path / "other.tsv"])
+
+
+def test_folds_are_equal_balanced_and_the_same_again() -> None:
+    labelled = posts(25)
+    folds = split_folds(labelled, 5, 1)
+    assert folds == split_folds(labelled, 5, 1) and sorted(at for fold in folds for at in fold) == list(
+        range(75)
+    )
+    for fold in folds:
+        assert all(sum(labelled[at].sentiment == label for at in fold) == 5 for label in SENTIMENTS)
+    few = balanced(labelled, 4, 2)
+    assert len(few) == 12 and few == balanced(labelled, 4, 2)
+    assert data_hash(few) == data_hash(few[::-1]) != data_hash(few[1:])
+
+
+def test_no_group_of_people_carries_a_label() -> None:
+    made = civic_posts()
+    assert {p.sentiment for p in made} == set(SENTIMENTS) and len(made) > 300
+    assert len({p.text for p in made}) == len(made)
+    manifest = SentimentManifest("v")
+    assert np.isclose(manifest.temperature, 1)
