@@ -30,7 +30,7 @@ def test_a_photo_and_a_position_go_into_the_filed_request(
         page.locator("#photo").press("Enter")
     chooser.value.set_files(photo("孔.jpg", photo_bytes((320, 240), ELSEWHERE)))
     # A photo alone begins a report; the place that it carries is offered, not taken.
-    expect(page.locator(".message.assistant").last).to_contain_text("收到 1 张照片")
+    expect(page.locator(".message.assistant", has_text="收到 1 张照片")).to_be_visible()
     answered(page, 1)
     ask(page, "路灯不亮了")
     answered(page, 2)
