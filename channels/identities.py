@@ -17,7 +17,8 @@ from sqlalchemy.engine import Connection
 
 from channels.limits import Rate, TokenBuckets
 from channels.records import Address
-from channels.store import ConversationStore, find_sender, keep_address
+from channels.store import ConversationStore
+from channels.store_rows import find_sender, keep_address
 from channels.tables import link_codes, links
 from city.messages import Message, Reply
 from city.outbox import utc_now

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from channels.group_commit import GroupCommit
 from city.outbox import Mark, Outbox
 
 
@@ -29,47 +29,23 @@ class Marks:
         self._outbox = outbox
         self._urgently = urgently
         self._lease_s = lease_s
-        self._marks: list[Mark] = []
-        self._written: asyncio.Future[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self._group = GroupCommit(self._write)
 
     async def begun(self, seq: int) -> None:
         """A message of the parcel is about to leave."""
-        await self._add(Mark("begun", seq))
+        await self._group.add([Mark("begun", seq)])
 
     async def part(self, seq: int, parts: int) -> None:
         """So many messages of the parcel have left."""
-        await self._add(Mark("part", seq, parts))
+        await self._group.add([Mark("part", seq, parts)])
 
     async def sent(self, seq: int) -> None:
         """All of the parcel has left."""
-        await self._add(Mark("sent", seq))
+        await self._group.add([Mark("sent", seq)])
 
     async def taken(self, parts: Sequence[tuple[str, int]]) -> None:
         """Platforms report to have taken these; see `Outbox.taken`."""
         await self._urgently(self._outbox.taken, parts)
 
-    async def _add(self, mark: Mark) -> None:
-        self._marks.append(mark)
-        if self._written is None:
-            self._written = asyncio.get_running_loop().create_future()
-        written = self._written
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write())
-        await asyncio.shield(written)
-
-    async def _write(self) -> None:
-        try:
-            while self._written is not None:
-                marks, written = self._marks, self._written
-                self._marks, self._written = [], None
-                try:
-                    await self._urgently(self._outbox.mark, marks, self._lease_s)
-                except Exception as error:
-                    written.set_exception(error)
-                    # Read here, so that a send that was cancelled leaves no "never retrieved".
-                    written.exception()
-                else:
-                    written.set_result(None)
-        finally:
-            self._writer = None
+    async def _write(self, marks: list[Mark]) -> None:
+        await self._urgently(self._outbox.mark, marks, self._lease_s)

@@ -9,65 +9,40 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
-    DateTime,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    and_,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from city.messages import Reply
-
-KEY_CHARS = 255
-# Ends the lease's owner once a send has begun. If the owner ends before it tells the outcome, nobody knows
-# whether the message was taken.
-_BEGUN = "!"
-
-metadata = MetaData()
-
-# Times are UTC without an offset. `state`: waiting, sent or dead. `parts_sent` counts the messages of the
-# platform that a parcel was split into and that have left already. A lease that is over but still has an
-# owner belongs to an attempt whose end nobody saw.
-outbox_table = Table(
-    "outbox",
+from city.outbox_rows import (
+    BEGUN,
+    KEY_CHARS,
+    Mark,
+    Parcel,
+    delivered,
+    is_unsure,
     metadata,
-    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("key", String(KEY_CHARS), nullable=False, unique=True),
-    Column("conversation_id", String(64), nullable=False),
-    Column("replies", JSON, nullable=False),
-    Column("context", JSON, nullable=False),
-    Column("state", String(8), nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("parts_sent", Integer, nullable=False),
-    Column("next_at", DateTime, nullable=False),
-    Column("error", Text, nullable=False),
-    Column("lease_owner", String(64), nullable=True),
-    Column("lease_until", DateTime, nullable=True),
-    Column("created_at", DateTime, nullable=False),
-    Column("finished_at", DateTime, nullable=True),
-    Index("ix_outbox_due", "state", "next_at"),
-    Index("ix_outbox_order", "conversation_id", "state", "seq"),
+    no_lease,
+    outbox_table,
+    parcel_of,
+    utc_now,
 )
 
+__all__ = [
+    "Mark",
+    "Outbox",
+    "OutboxError",
+    "OutboxNotConfiguredError",
+    "Parcel",
+    "get_outbox",
+    "metadata",
+    "outbox_table",
+    "set_outbox",
+    "utc_now",
+]
 
 _older = outbox_table.alias("older")
 # Only the oldest waiting parcel of a conversation may leave.
@@ -91,44 +66,6 @@ class OutboxNotConfiguredError(OutboxError):
         super().__init__(
             "the outbox is not open: start the gateway, or call city.outbox.set_outbox(Outbox(engine))"
         )
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """One entry: replies for a conversation.
-
-    `attempts` counts the present attempt too. `unsure` says that an earlier attempt at the part after
-    `parts_sent` ended unseen: it may have been taken.
-    """
-
-    seq: int
-    key: str
-    conversation_id: str
-    replies: Sequence[Reply]
-    context: Mapping[str, Any] = field(default_factory=dict)
-    state: str = "waiting"
-    attempts: int = 0
-    parts_sent: int = 0
-    error: str = ""
-    created_at: datetime = datetime(1970, 1, 1)
-    unsure: bool = False
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Something that happened to a parcel on its way, to be written down together with others.
-
-    `kind`: `begun` before its first message leaves, `part` when `parts` messages have left, `sent` at its end.
-    """
-
-    kind: str
-    seq: int
-    parts: int = 0
-
-
-def utc_now() -> datetime:
-    """Return the present in UTC, without an offset, as the tables keep it."""
-    return datetime.now(timezone.utc).replace(tzinfo=None)
 
 
 class Outbox:
@@ -221,8 +158,8 @@ class Outbox:
         if self._engine.dialect.name == "postgresql":
             query = query.with_for_update(skip_locked=True)
         rows = connection.execute(query).all()
-        for name, chosen in ((owner, False), (owner + _BEGUN, True)):
-            leased = [row.seq for row in rows if _is_unsure(row) is chosen]
+        for name, chosen in ((owner, False), (owner + BEGUN, True)):
+            leased = [row.seq for row in rows if is_unsure(row) is chosen]
             if leased:
                 values = {
                     "lease_owner": name,
@@ -230,7 +167,7 @@ class Outbox:
                     "attempts": box.c.attempts + 1,
                 }
                 connection.execute(update(box).where(box.c.seq.in_(leased)).values(values))
-        return [_parcel(row, attempts=row.attempts + 1, unsure=_is_unsure(row)) for row in rows]
+        return [parcel_of(row, attempts=row.attempts + 1, unsure=is_unsure(row)) for row in rows]
 
     def waiting(self, conversation_id: str) -> int:
         """Return how many parcels of a conversation wait."""
@@ -252,13 +189,13 @@ class Outbox:
             chosen = and_(box.c.conversation_id == conversation_id, box.c.state == "waiting", free)
             rows = connection.execute(select(box).where(chosen).order_by(box.c.seq).limit(limit)).all()
             values = {
-                "lease_owner": owner + _BEGUN,
+                "lease_owner": owner + BEGUN,
                 "lease_until": now + timedelta(seconds=lease_s),
                 "attempts": box.c.attempts + 1,
             }
             seqs = [row.seq for row in rows]
             connection.execute(update(box).where(box.c.seq.in_(seqs)).values(values))
-        return [_parcel(row, attempts=row.attempts + 1, unsure=_is_unsure(row)) for row in rows]
+        return [parcel_of(row, attempts=row.attempts + 1, unsure=is_unsure(row)) for row in rows]
 
     def next_due_s(self) -> float | None:
         """Return the seconds until the next parcel is due (0 when one is), `None` when none waits."""
@@ -291,14 +228,14 @@ class Outbox:
             for mark in marks:
                 here = box.c.seq == mark.seq
                 if mark.kind == "begun":
-                    owned = and_(here, box.c.lease_owner.is_not(None), ~box.c.lease_owner.endswith(_BEGUN))
-                    values: dict[str, Any] = {"lease_owner": box.c.lease_owner + _BEGUN, "lease_until": until}
+                    owned = and_(here, box.c.lease_owner.is_not(None), ~box.c.lease_owner.endswith(BEGUN))
+                    values: dict[str, Any] = {"lease_owner": box.c.lease_owner + BEGUN, "lease_until": until}
                     connection.execute(update(box).where(owned).values(values))
                 elif mark.kind == "part":
                     values = {"parts_sent": mark.parts, "lease_until": until}
                     connection.execute(update(box).where(here, box.c.parts_sent < mark.parts).values(values))
                 else:
-                    connection.execute(update(box).where(here).values(_delivered(now)))
+                    connection.execute(update(box).where(here).values(delivered(now)))
 
     def part_sent(self, seq: int, parts: int, lease_s: float) -> None:
         """Remember that `parts` messages of a parcel have left, and keep it for `lease_s` seconds more."""
@@ -320,7 +257,7 @@ class Outbox:
             for key, count in parts:
                 here = and_(box.c.key == key, box.c.state == "waiting", box.c.parts_sent < count)
                 # Nobody is sending it now, so the doubt about that part is gone too.
-                settled = {"parts_sent": count, "next_at": now, **_free()}
+                settled = {"parts_sent": count, "next_at": now, **no_lease()}
                 if not connection.execute(update(box).where(here, idle).values(settled)).rowcount:
                     connection.execute(update(box).where(here).values(parts_sent=count))
 
@@ -337,7 +274,7 @@ class Outbox:
         values: dict[str, Any] = {
             "next_at": now + timedelta(seconds=delay_s),
             "error": error,
-            "lease_owner": _BEGUN if unsure else None,
+            "lease_owner": BEGUN if unsure else None,
             "lease_until": now if unsure else None,
         }
         if not counted:
@@ -347,12 +284,12 @@ class Outbox:
     def hold(self, parcel: Parcel, owner: str, reason: str, delay_s: float) -> None:
         """Look at a parcel again in `delay_s` seconds, unless it was pulled since `owner` took it."""
         box, now = outbox_table, utc_now()
-        taken = and_(box.c.seq == parcel.seq, box.c.lease_owner == owner + (_BEGUN if parcel.unsure else ""))
+        taken = and_(box.c.seq == parcel.seq, box.c.lease_owner == owner + (BEGUN if parcel.unsure else ""))
         values = {
             "next_at": now + timedelta(seconds=delay_s),
             "error": reason,
             "attempts": box.c.attempts - 1,
-            "lease_owner": _BEGUN if parcel.unsure else None,
+            "lease_owner": BEGUN if parcel.unsure else None,
             "lease_until": now if parcel.unsure else None,
         }
         with self._writing() as connection:
@@ -360,21 +297,21 @@ class Outbox:
 
     def dead(self, seq: int, error: str) -> None:
         """Give a parcel up; it stays visible among the dead letters and holds back no other."""
-        self._set(seq, state="dead", error=error, **_free(), finished_at=utc_now())
+        self._set(seq, state="dead", error=error, **no_lease(), finished_at=utc_now())
 
     def dead_letters(self, limit: int = 200) -> list[Parcel]:
         """Return what was given up, newest first."""
         query = select(outbox_table).where(outbox_table.c.state == "dead")
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(outbox_table.c.seq.desc()).limit(limit)).all()
-        return [_parcel(row) for row in rows]
+        return [parcel_of(row) for row in rows]
 
     def retry(self, seq: int | None = None) -> int:
         """Let dead letters wait again, one or all; return how many."""
         chosen = outbox_table.c.state == "dead"
         if seq is not None:
             chosen = and_(chosen, outbox_table.c.seq == seq)
-        fresh = {"state": "waiting", "attempts": 0, "next_at": utc_now(), "finished_at": None, **_free()}
+        fresh = {"state": "waiting", "attempts": 0, "next_at": utc_now(), "finished_at": None, **no_lease()}
         with self._writing() as connection:
             count = int(connection.execute(update(outbox_table).where(chosen).values(fresh)).rowcount)
         for listener in tuple(self._listeners):
@@ -407,10 +344,10 @@ class Outbox:
         box = outbox_table
         leased = and_(box.c.state == "waiting", box.c.lease_owner.is_not(None))
         if owner is not None:
-            leased = and_(leased, box.c.lease_owner.in_([owner, owner + _BEGUN]))
-        begun = box.c.lease_owner.endswith(_BEGUN)
+            leased = and_(leased, box.c.lease_owner.in_([owner, owner + BEGUN]))
+        begun = box.c.lease_owner.endswith(BEGUN)
         with self._writing() as connection:
-            connection.execute(update(box).where(leased, ~begun).values(_free()))
+            connection.execute(update(box).where(leased, ~begun).values(no_lease()))
             connection.execute(update(box).where(leased, begun).values(lease_until=utc_now()))
 
     def _set(self, seq: int, **values: Any) -> None:
@@ -419,34 +356,6 @@ class Outbox:
 
     def _writing(self) -> Any:
         return self._engine.execution_options(writes=True).begin()
-
-
-def _free() -> dict[str, None]:
-    return {"lease_owner": None, "lease_until": None}
-
-
-def _delivered(now: datetime) -> dict[str, Any]:
-    return {"state": "sent", "replies": [], "context": {}, "error": "", **_free(), "finished_at": now}
-
-
-def _is_unsure(row: Row) -> bool:
-    return bool(row.lease_owner and row.lease_owner.endswith(_BEGUN))
-
-
-def _parcel(row: Row, attempts: int | None = None, unsure: bool = False) -> Parcel:
-    return Parcel(
-        seq=row.seq,
-        key=row.key,
-        conversation_id=row.conversation_id,
-        replies=tuple(Reply.from_dict(reply) for reply in row.replies),
-        context=row.context,
-        state=row.state,
-        attempts=row.attempts if attempts is None else attempts,
-        parts_sent=row.parts_sent,
-        error=row.error,
-        created_at=row.created_at,
-        unsure=unsure,
-    )
 
 
 _lock = threading.Lock()

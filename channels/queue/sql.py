@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine, Row, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from channels.base import Inbound
+from channels.group_commit import GroupCommit
 from channels.queue.base import KEPT_DAYS, Entry, InboundQueue, QueueError, from_json, short_id, to_json
 from channels.store import make_engine
 from channels.tables import inbox
@@ -71,9 +72,7 @@ class SqlQueue(InboundQueue):
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._insert: Any = sqlite_insert if self._is_sqlite else postgresql_insert
         self._arrived = asyncio.Event()
-        self._rows: list[dict[str, Any]] = []
-        self._written: asyncio.Future[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self._group = GroupCommit(self._write)
         self._done: list[int] = []
         self._closer: asyncio.Task[None] | None = None
         self._renewed = self._pruned = time.monotonic()
@@ -95,9 +94,9 @@ class SqlQueue(InboundQueue):
 
     async def close(self) -> None:
         """Write what is waiting to be written and give back the leases."""
-        for task in (self._writer, self._closer):
-            if task is not None:
-                await asyncio.wait([task], timeout=_CLOSE_S)
+        await self._group.close(_CLOSE_S)
+        if self._closer is not None:
+            await asyncio.wait([self._closer], timeout=_CLOSE_S)
         await self._run(_release, self._owner)
         self._pool.shutdown(wait=False)
 
@@ -106,7 +105,7 @@ class SqlQueue(InboundQueue):
         if not messages:
             return
         now = utc_now()
-        self._rows.extend(
+        rows = [
             {
                 "channel": channel,
                 "message_id": short_id(message.message_id),
@@ -117,30 +116,12 @@ class SqlQueue(InboundQueue):
                 "created_at": now,
             }
             for message in messages
-        )
-        if self._written is None:
-            self._written = asyncio.get_running_loop().create_future()
-        written = self._written
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write())
-        await asyncio.shield(written)
+        ]
+        await self._group.add(rows)
 
-    async def _write(self) -> None:
-        try:
-            while self._written is not None:
-                rows, written = self._rows, self._written
-                self._rows, self._written = [], None
-                try:
-                    await self._urgently(self._insert_all, rows)
-                except Exception as error:
-                    written.set_exception(error)
-                    # Read here, so that a delivery whose sender hung up leaves no "never retrieved".
-                    written.exception()
-                else:
-                    written.set_result(None)
-                    self._arrived.set()
-        finally:
-            self._writer = None
+    async def _write(self, rows: list[dict[str, Any]]) -> None:
+        await self._urgently(self._insert_all, rows)
+        self._arrived.set()
 
     def _insert_all(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
         connection.execute(self._insert(inbox).on_conflict_do_nothing(), rows)
