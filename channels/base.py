@@ -51,6 +51,15 @@ class MediaError(Exception):
         super().__init__(en)
         self.zh, self.en = zh, en
 
+    @classmethod
+    def too_large(cls, limit_bytes: int) -> MediaError:
+        """Return the error of a picture that is larger than allowed."""
+        mib = limit_bytes / 1024 / 1024
+        return cls(
+            f"照片超过 {mib:g} MB，请压缩后再发。",
+            f"The photo is larger than {mib:g} MB; send a smaller one.",
+        )
+
 
 class UndeliverableError(SendError):
     """A platform refuses a message for good (blocked, unknown person, window closed): a dead letter."""

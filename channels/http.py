@@ -187,11 +187,7 @@ class PlatformClient:
                             break
                     else:
                         return bytes(data), Response(200)
-                mib = limit_bytes / 1024 / 1024
-                raise MediaError(
-                    f"照片超过 {mib:g} MB，请压缩后再发。",
-                    f"The photo is larger than {mib:g} MB; send a smaller one.",
-                )
+                raise MediaError.too_large(limit_bytes)
         except (aiohttp.ClientError, OSError) as error:
             raise SendError(f"{_host(url)} cannot be reached: {type(error).__name__}") from error
         except asyncio.TimeoutError as error:

@@ -10,7 +10,8 @@ import html
 import logging
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from channels.app import AppChannel, Credentials
 from channels.base import (
     Delivery,
     Inbound,
+    MediaError,
     Outgoing,
     ParseError,
     Repeats,
@@ -34,10 +36,16 @@ from channels.base import (
 from channels.fitting.fit import Part, fit
 from channels.fitting.shape import Shape
 from channels.http import Recorded
+from channels.incoming import PHOTO_TYPES
 
 logger = logging.getLogger(__name__)
 
-_MAIL_BYTES = 5 << 20
+# More than mail providers let through; a photo behind it is cut, and its sender told.
+_MAIL_BYTES = 32 << 20
+# Logos in signatures are smaller than any photo.
+_INLINE_BYTES = 20_000
+_MOST_PICTURES = 10
+_PHOTO_NAMES = (".jpg", ".jpeg", ".png", ".webp")
 _SUBJECT_CHARS = 200
 _QUOTE = re.compile(
     r"^\s*(?:>|-{2,}\s*(?:Original Message|原始邮件|转发|Forwarded)|On .{0,120}wrote:|在.{0,80}写道[：:]|"
@@ -82,27 +90,56 @@ class Email(AppChannel):
         mail = email.message_from_bytes(delivery.body, policy=email.policy.default)
         assert isinstance(mail, EmailMessage)
         try:
-            return self._read(mail, delivery.body)
+            return self._read(mail, delivery)
         except (ValueError, KeyError, AttributeError, LookupError, TypeError, IndexError) as error:
             # The library's parser gives up on some malformed headers with these.
             raise ParseError(f"the mail cannot be read: {type(error).__name__}") from error
 
-    def _read(self, mail: EmailMessage, raw: bytes) -> Sequence[Inbound]:
+    def _read(self, mail: EmailMessage, delivery: Delivery) -> Sequence[Inbound]:
         sender = parseaddr(str(mail.get("From", "")))[1].lower()
         if "@" not in sender or sender == self.credentials.address.lower() or _automatic(mail):
             return ()
         if self.credentials.require_authentication and not _authentic(mail):
             logger.warning("channel %s: a mail that is not proved genuine was left out", self.name)
             return ()
+        raw = delivery.body
         mail_id = str(mail.get("Message-ID", "")).strip() or f"<{hashlib.sha256(raw).hexdigest()}@unnamed>"
         subject = " ".join(str(mail.get("Subject", "")).split())[:_SUBJECT_CHARS]
         text = _fresh_text(_text(mail)) or subject
         references = " ".join([*str(mail.get("References", "")).split()[-10:], mail_id])
         context = {"subject": subject, "mail_id": mail_id, "references": references}
-        return [Inbound(sender[:255], mail_id, text, context=context, unreadable=not text)]
+        uid, digest = delivery.query.get("uid", ""), hashlib.sha256(raw).hexdigest()
+        media = [{"uid": uid, "mail": digest, "number": at} for at in range(len(_pictures(mail)))]
+        return [
+            Inbound(
+                sender[:255],
+                mail_id,
+                text,
+                context=context,
+                unreadable=not (text or media),
+                media=media[:_MOST_PICTURES],
+            )
+        ]
 
-    async def receive(self, deliver: Callable[[Sequence[Inbound]], Awaitable[None]]) -> None:
-        """Fetch unseen mail again and again; one is marked as seen once it is durable."""
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Read a mail once more, and return one of its pictures: a mail lies safer in its mailbox than in a queue."""
+        async with self._mailbox() as client:
+            raw = await self._mail(client, str(media["uid"])) if media["uid"] else b""
+        if hashlib.sha256(raw).hexdigest() != media["mail"]:
+            raise MediaError(
+                "邮件已不在邮箱里，照片没有取到，请再发一次。",
+                "The mail has left the mailbox and its photo with it; please send it again.",
+            )
+        mail = email.message_from_bytes(raw, policy=email.policy.default)
+        assert isinstance(mail, EmailMessage)
+        data = _bytes_of(_pictures(mail)[int(media["number"])])
+        if len(data) > limit_bytes:
+            raise MediaError.too_large(limit_bytes)
+        return data
+
+    @asynccontextmanager
+    async def _mailbox(self) -> AsyncIterator[Any]:
+        """Open the mailbox; raises `SendError` when the server says no or is not there."""
         credentials, tls = self.credentials, self.credentials.security == "tls"
         make = aioimaplib.IMAP4_SSL if tls else aioimaplib.IMAP4
         client = make(host=credentials.imap_host, port=credentials.imap_port, timeout=30)
@@ -112,26 +149,37 @@ class Email(AppChannel):
                 await client.starttls(ssl.create_default_context())
             _ok(await client.login(credentials.user, credentials.password), "login")
             _ok(await client.select(credentials.mailbox), "select")
-            while True:
-                await self._fetch(client, deliver)
-                await asyncio.sleep(credentials.poll_s)
-                _ok(await client.noop(), "noop")
+            yield client
+        except (OSError, asyncio.TimeoutError, aioimaplib.AioImapException) as error:
+            raise SendError(f"IMAP: {type(error).__name__}") from error
         finally:
             try:
                 await asyncio.wait_for(client.logout(), 3)
             except Exception as error:
                 logger.debug("channel %s: no clean end of the connection: %s", self.name, error)
 
+    async def receive(self, deliver: Callable[[Sequence[Inbound]], Awaitable[None]]) -> None:
+        """Fetch unseen mail again and again; one is marked as seen once it is durable."""
+        async with self._mailbox() as client:
+            while True:
+                await self._fetch(client, deliver)
+                await asyncio.sleep(self.credentials.poll_s)
+                _ok(await client.noop(), "noop")
+
     async def _fetch(self, client: Any, deliver: Callable[[Sequence[Inbound]], Awaitable[None]]) -> None:
         found = _ok(await client.uid_search("UNSEEN"), "search")
         for uid in found[0].decode().split() if found else ():
-            lines = _ok(await client.uid("fetch", uid, "(BODY.PEEK[])"), "fetch")
-            raw = next((bytes(line) for line in lines if isinstance(line, bytearray)), b"")
+            raw = await self._mail(client, uid)
             try:
-                await deliver(await self.parse(Delivery("GET", {}, {}, raw[:_MAIL_BYTES])))
+                await deliver(await self.parse(Delivery("GET", {}, {"uid": uid}, raw)))
             except ParseError as error:
                 logger.warning("channel %s: a mail was left out: %s", self.name, error)
             _ok(await client.uid("store", uid, "+FLAGS", "(\\Seen)"), "store")
+
+    async def _mail(self, client: Any, uid: str) -> bytes:
+        """Return a mail, cut where it is longer than any that a provider lets through; empty when it is gone."""
+        lines = _ok(await client.uid("fetch", uid, f"(BODY.PEEK[]<0.{_MAIL_BYTES}>)"), "fetch")
+        return next((bytes(line) for line in lines if isinstance(line, bytearray)), b"")[:_MAIL_BYTES]
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send one mail; its Message-ID is the same in every attempt, so that servers can drop a double."""
@@ -241,6 +289,27 @@ def _text(mail: EmailMessage) -> str:
     if part.get_content_subtype() == "html":
         return BeautifulSoup(content[: 1 << 20], "lxml").get_text("\n")
     return content
+
+
+def _pictures(mail: EmailMessage) -> list[EmailMessage]:
+    """Return the photos of a mail: attached ones, and those within the text unless they are as small as a logo."""
+    found = []
+    for part in mail.walk():
+        assert isinstance(part, EmailMessage)
+        kind, name = part.get_content_type(), str(part.get_filename() or "").lower()
+        # Some programs send any attachment as mere bytes.
+        if kind == "application/octet-stream" and name.endswith(_PHOTO_NAMES):
+            kind = "image/jpeg"
+        if kind not in PHOTO_TYPES:
+            continue
+        if part.get_content_disposition() == "attachment" or len(_bytes_of(part)) >= _INLINE_BYTES:
+            found.append(part)
+    return found
+
+
+def _bytes_of(part: EmailMessage) -> bytes:
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
 
 
 def _fresh_text(text: str) -> str:

@@ -15,14 +15,18 @@ from pydantic import Field
 
 from channels.app import AppChannel, Credentials, Surroundings
 from channels.apps.wechat import read_token
-from channels.base import Delivery, Inbound, Outgoing, SendError, VerificationError
+from channels.base import Delivery, Inbound, Outgoing, SendError, UndeliverableError, VerificationError
 from channels.fitting.fit import Part
 from channels.fitting.shape import Shape
 from channels.formats import child, items, needed, read_json, text_of
 from channels.http import Response, TokenCache, with_token
+from channels.incoming import on_host
 
 _ISSUER = "https://api.botframework.com"
 _MENTION = re.compile(r"<at>.*?</at>\s*", re.DOTALL)
+_FILE_INFO = "application/vnd.microsoft.teams.file.download.info"
+_FILE_TYPES = {"jpg", "jpeg", "png", "webp"}
+_FILE_HOSTS = ("sharepoint.com",)
 _SERVICE_HOSTS = ("smba.trafficmanager.net", "smba.infra.gcc.teams.microsoft.com")
 _KEYS_LIVE_S = 24 * 3600.0
 # A flood of unknown key ids must not become a flood of requests to Microsoft.
@@ -32,7 +36,8 @@ _KEYS_AGAIN_S = 60.0
 class TeamsCredentials(Credentials):
     """`app_id` and `app_password` of the bot; `tenant_id` for a single-tenant bot.
 
-    `service_hosts`: the hosts that answers may be sent to; a forged activity cannot lead them elsewhere.
+    `service_hosts`: the hosts that answers may be sent to, and where pasted pictures lie; a forged activity cannot
+    lead the bot's token elsewhere. `file_hosts`: where Teams keeps files that are sent as such.
     """
 
     app_id: str = Field(min_length=1)
@@ -41,6 +46,7 @@ class TeamsCredentials(Credentials):
     login_url: str = "https://login.microsoftonline.com"
     openid_url: str = "https://login.botframework.com/v1/.well-known/openidconfiguration"
     service_hosts: list[str] = Field(default_factory=lambda: list(_SERVICE_HOSTS))
+    file_hosts: list[str] = Field(default_factory=lambda: list(_FILE_HOSTS))
 
 
 class Teams(AppChannel):
@@ -111,7 +117,30 @@ class Teams(AppChannel):
         }
         sender = text_of(person, "aadObjectId") or needed(person, "id")
         text = text.replace("&nbsp;", " ").strip()
-        return [Inbound(sender, needed(activity, "id"), text, context=context, unreadable=not text)]
+        media = _pictures(activity)
+        unreadable = not (text or media)
+        return [
+            Inbound(sender, needed(activity, "id"), text, context=context, unreadable=unreadable, media=media)
+        ]
+
+    async def fetch(self, media: Mapping[str, Any], limit_bytes: int) -> bytes:
+        """Download a pasted picture with the bot's token, or a file from the address made for this download."""
+        url = str(media["url"])
+        if not media.get("pasted"):
+            if not on_host(url, *self.credentials.file_hosts):
+                raise UndeliverableError("Teams gave no address of its own for a file")
+            return (await self.client.picture(url, limit_bytes))[0]
+        if not self._is_allowed(url):
+            raise UndeliverableError("Teams gave no address of its own for a picture")
+
+        token = await self._tokens.get()
+        try:
+            headers = {"Authorization": f"Bearer {token}"}
+            return (await self.client.picture(url, limit_bytes, headers=headers))[0]
+        except SendError:
+            # The token may have ended; the next attempt gets a fresh one.
+            self._tokens.drop(token)
+            raise
 
     async def post(self, outgoing: Outgoing, part: Part, key: str) -> None:
         """Send a message activity."""
@@ -182,6 +211,19 @@ class Teams(AppChannel):
         }
         token = jwt.encode(claims, private, "RS256", headers={"kid": "sample"})
         return Delivery("POST", {"authorization": f"Bearer {token}"}, {}, json.dumps(activity).encode())
+
+
+def _pictures(activity: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the pictures of a message: pasted ones lie at the service, sent files in the sender's storage."""
+    found: list[dict[str, Any]] = []
+    for attachment in items(activity, "attachments"):
+        kind = text_of(attachment, "contentType").lower()
+        content = child(attachment, "content")
+        if kind.startswith("image/") and (url := text_of(attachment, "contentUrl")):
+            found.append({"url": url, "pasted": True})
+        elif kind == _FILE_INFO and text_of(content, "fileType").lower() in _FILE_TYPES:
+            found.append({"url": needed(content, "downloadUrl")})
+    return found
 
 
 CHANNEL = Teams

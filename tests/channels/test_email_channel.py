@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from channels.app import Surroundings
 from channels.apps.email import Email, EmailCredentials
-from channels.base import Delivery, Inbound, Outgoing, ParseError, SendError, UndeliverableError
+from channels.base import Delivery, Inbound, MediaError, Outgoing, ParseError, SendError, UndeliverableError
 from channels.http import PlatformClient
 from city.messages import Citation, Reply
 
@@ -56,9 +56,12 @@ class MailServer:
                 unseen = " ".join(str(uid) for uid in self.mails if uid not in self.seen)
                 writer.write(f"* SEARCH {unseen}".rstrip().encode() + b"\r\n")
             elif match := re.match(r"UID FETCH (\d+)", upper):
-                raw = self.mails[int(match.group(1))]
-                head = f"* 1 FETCH (UID {match.group(1)} BODY[] {{{len(raw)}}}\r\n".encode()
-                writer.write(head + raw + b")\r\n")
+                raw = self.mails.get(int(match.group(1)))
+                part = re.search(r"<0\.(\d+)>", upper)
+                if raw is not None and part is not None:
+                    raw = raw[: int(part[1])]
+                    head = f"* 1 FETCH (UID {match.group(1)} BODY[]<0> {{{len(raw)}}}\r\n".encode()
+                    writer.write(head + raw + b")\r\n")
             elif match := re.match(r"UID STORE (\d+)", upper):
                 self.seen.add(int(match.group(1)))
             elif upper.startswith("LOGOUT"):
@@ -176,6 +179,51 @@ async def test_a_mail_server_that_is_down(server: MailServer) -> None:
     (inbound,) = await read(mail())
     with pytest.raises(SendError):
         await channel(1, 1).send(Outgoing(inbound, [Reply("x", "smalltalk")], "k"))
+
+
+async def test_photos_of_a_mail_are_read_from_the_mailbox_when_they_are_wanted(server: MailServer) -> None:
+    imap, smtp = await server.start()
+    photo, logo = b"\xff\xd8\xff" + b"p" * 900, b"\x89PNG" + b"l" * 500
+    pasted = b"\x89PNG" + b"i" * 30_000
+    made = mail("路灯坏了，见照片")
+    made.add_attachment(photo, "image", "jpeg", filename="灯.jpg")
+    made.add_attachment(photo, "application", "octet-stream", filename="IMG_1.JPG")
+    made.add_attachment(logo, "image", "png", disposition="inline", cid="<logo>")
+    made.add_attachment(pasted, "image", "png", disposition="inline", cid="<shot>")
+    made.add_attachment(b"%PDF", "application", "pdf", filename="x.pdf")
+    server.mails = {5: made.as_bytes(), 6: made.as_bytes()}
+    app, got = channel(imap, smtp), list[Inbound]()
+
+    async def deliver(messages: Sequence[Inbound]) -> None:
+        got.extend(messages)
+
+    task = asyncio.create_task(app.receive(deliver))
+    while len(server.seen) < 2:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])
+    media = got[0].media
+    assert got[0].text == "路灯坏了，见照片" and len(media) == 3
+    assert len(str(media)) < 500
+    assert [await app.fetch(item, 50_000) for item in media] == [photo, photo, pasted]
+    with pytest.raises(MediaError, match="larger than"):
+        await app.fetch(media[2], 1000)
+    server.mails[5] = mail("another with the same number").as_bytes()
+    with pytest.raises(MediaError, match="left the mailbox"):
+        await app.fetch(media[0], 50_000)
+    del server.mails[5]
+    with pytest.raises(MediaError, match="left the mailbox"):
+        await app.fetch(media[0], 50_000)
+    with pytest.raises(SendError):
+        await channel(1, 1).fetch(media[0], 50_000)
+
+
+async def test_a_mail_of_nothing_but_a_photo_and_one_of_nothing() -> None:
+    made = mail("\n", Subject="")
+    assert (await read(made))[0].unreadable
+    made.add_attachment(b"\xff\xd8\xff", "image", "jpeg", filename="a.jpg")
+    (inbound,) = await read(made)
+    assert not inbound.unreadable and inbound.text == "" and len(inbound.media) == 1
 
 
 @pytest.mark.parametrize(

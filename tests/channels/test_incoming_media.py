@@ -159,6 +159,13 @@ def _sms(channel: AppChannel, url: str) -> tuple[Delivery, None]:
     return Delivery("POST", {}, {}, urlencode(form).encode()), None
 
 
+def _teams(channel: Any, url: str) -> tuple[Delivery, None]:
+    about = {"type": "message", "id": "1", "serviceUrl": url, "from": {"id": "29:u"}}
+    pasted = {"contentType": "image/*", "contentUrl": f"{url}/v3/attachments/7/views/original"}
+    words = {"contentType": "text/html", "content": f'<p><img src="{url}/objects/7"></p>'}
+    return _json({**about, "conversation": {"id": "a:1"}, "attachments": [pasted, words]}), None
+
+
 # Per channel: its deliveries of a picture and a position, and what must be on the request for the picture.
 CASES: dict[str, tuple[Callable[[Any, str], tuple[Delivery, Delivery | None]], str]] = {
     "telegram": (_telegram, "/file/bot1:tg-token/photos/1.jpg"),
@@ -172,6 +179,7 @@ CASES: dict[str, tuple[Callable[[Any, str], tuple[Delivery, Delivery | None]], s
     "dingtalk": (_dingtalk, "/dingtalk/file"),
     "slack": (_slack, "Bearer xoxb-1"),
     "sms": (_sms, "Basic "),
+    "teams": (_teams, "/v3/attachments/7/views/original? Bearer t-1"),
 }
 
 
@@ -207,13 +215,55 @@ async def test_each_platform_s_pictures_and_positions(
         assert not inbound.unreadable and inbound.location == pytest.approx(HERE, abs=2e-6)
 
 
-@pytest.mark.parametrize("name", ["messenger", "slack", "sms"])
+async def test_a_file_sent_in_teams_is_fetched_without_the_bot_s_token(
+    store: Store, client: PlatformClient
+) -> None:
+    channel: Any = make("teams", store.url, client)
+    channel.credentials = channel.credentials.copy(update={"file_hosts": [store.url]})
+    kind = "application/vnd.microsoft.teams.file.download.info"
+    address = f"{store.url}/personal/li/download?tempauth=k1"
+    files = [
+        {"contentType": kind, "content": {"downloadUrl": address, "fileType": "JPG"}},
+        {"contentType": kind, "content": {"downloadUrl": address, "fileType": "exe"}},
+        {"contentType": "application/vnd.microsoft.card.hero", "content": {}},
+    ]
+    activity = {
+        "type": "message",
+        "id": "2",
+        "serviceUrl": store.url,
+        "from": {"id": "29:u"},
+        "text": "路灯坏了",
+    }
+    (inbound,) = await channel.parse(_json({**activity, "conversation": {"id": "a:1"}, "attachments": files}))
+    store.token = "tempauth=k1"
+    assert inbound.text == "路灯坏了" and len(inbound.media) == 1
+    assert await channel.fetch(inbound.media[0], 1000) == PICTURE
+    assert store.asked == ["/personal/li/download"]
+
+
+async def test_an_ended_token_of_teams_is_replaced_at_the_next_attempt(
+    store: Store, client: PlatformClient
+) -> None:
+    channel = make("teams", store.url, client)
+    (inbound,) = await channel.parse(_teams(channel, store.url)[0])
+    store.token = "Bearer t-1"
+    assert await channel.fetch(inbound.media[0], 1000) == PICTURE
+    store.token = "Bearer other"
+    with pytest.raises(SendError):
+        await channel.fetch(inbound.media[0], 1000)
+    store.token = "Bearer t-1"
+    assert await channel.fetch(inbound.media[0], 1000) == PICTURE
+    assert sum(path.endswith("/token") for path in store.asked) == 2
+
+
+@pytest.mark.parametrize("name", ["messenger", "slack", "sms", "teams"])
+@pytest.mark.parametrize("more", [{}, {"pasted": True}])
 async def test_an_address_that_is_not_the_platform_s_is_not_asked(
-    name: str, store: Store, client: PlatformClient
+    name: str, more: dict[str, Any], store: Store, client: PlatformClient
 ) -> None:
     channel = make(name, "https://platform.example", client)
     with pytest.raises(UndeliverableError):
-        await channel.fetch({"url": f"{store.url}/inner"}, 1000)
+        await channel.fetch({"url": f"{store.url}/inner", **more}, 1000)
     assert store.asked == []
 
 
