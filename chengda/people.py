@@ -67,7 +67,9 @@ class DeskFiler:
         nothing = (
             "A citizen asked for a person; nobody answered." if english else "市民要求转人工，当时无人接待。"
         )
-        filed = requests.get_service().file(
+        service = requests.get_service()
+        waiting = service.store.photos(conversation_id=case.conversation_id)
+        filed = service.file(
             NewRequest(
                 key=f"handover:{case.id}",
                 category=self._category,
@@ -78,6 +80,7 @@ class DeskFiler:
                 channel=case.channel,
                 source="handover",
                 conversation_id=case.conversation_id,
+                photos=[photo.id for photo in waiting],
             )
         )
         return filed.request.number

@@ -82,7 +82,10 @@ class HandoverOwner:
     def _to_desk(self, case: Case, message: Message) -> tuple[Reply, ...] | None:
         language = language_in(message.text, message.language or case.language)
         danger = emergency_kind(message.text) is not None
-        said = self.service.reception.hear(case, message.message_id, message.text, language, danger=danger)
+        photos = message.metadata.get("attachments") or ()
+        said = self.service.reception.hear(
+            case, message.message_id, message.text, language, danger=danger, photos=photos
+        )
         # In danger the bot gives the numbers to call, as long as no person is there yet.
         return None if danger and case.state == WAITING else said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -131,7 +132,14 @@ class Reception:
     # Writing
 
     def hear(
-        self, case: Case, message_id: str, text: str, language: str, *, danger: bool = False
+        self,
+        case: Case,
+        message_id: str,
+        text: str,
+        language: str,
+        *,
+        danger: bool = False,
+        photos: Sequence[str] = (),
     ) -> tuple[Reply, ...] | None:
         """Take in a citizen's message while the desk has the conversation.
 
@@ -141,15 +149,16 @@ class Reception:
         Args:
             message_id: the same message again is taken in once.
             danger: it tells of an emergency; the conversation then goes before the others.
+            photos: ids of what came with it.
         """
         if case.state == MESSAGE:
-            return self._take_message(case, text, language)
+            return self._take_message(case, text, language, photos)
         if not danger and case.state == WAITING and wording.wants_cancel(text):
             return self._cancel(case, language)
         if not danger and case.state == OPEN and wording.wants_end(text):
             return self._end(case, language)
         touch: dict[str, Any] = {"last_citizen_at": self.office.now(), **({"urgent": True} if danger else {})}
-        if self.office.store.add(case.id, self._line(text, message_id), IS_LIVE, touch) is None:
+        if self.office.store.add(case.id, self._line(text, message_id, photos), IS_LIVE, touch) is None:
             return None
         if danger:
             self.office.store.add(case.id, self.office.event("danger"))
@@ -158,7 +167,7 @@ class Reception:
             return ()
         return self._place_again(case, language)
 
-    def _line(self, text: str, message_id: str | None) -> dict[str, Any]:
+    def _line(self, text: str, message_id: str | None, photos: Sequence[str]) -> dict[str, Any]:
         return {
             "at": self.office.now(),
             "kind": "citizen",
@@ -166,6 +175,7 @@ class Reception:
             "text": text[:TEXT_CHARS],
             "message_id": message_id,
             "sent": True,
+            "photos": list(photos) or None,
         }
 
     def _place_again(self, case: Case, language: str) -> tuple[Reply, ...]:
@@ -216,12 +226,12 @@ class Reception:
             [wording.button({"zh": "取消", "en": "Cancel"}, language)],
         )
 
-    def _take_message(self, case: Case, text: str, language: str) -> tuple[Reply, ...]:
+    def _take_message(self, case: Case, text: str, language: str, photos: Sequence[str]) -> tuple[Reply, ...]:
         office = self.office
         if wording.wants_cancel(text):
             office.leave(case.id, IS_MESSAGE, "cancelled", "citizen")
             return (wording.handoff(language, "好的，没有留言。", "All right, no message was left."),)
-        office.store.add(case.id, self._line(text, None))
+        office.store.add(case.id, self._line(text, None, photos))
         if not office.leave(case.id, IS_MESSAGE, "message", "citizen", to_file=True):
             return ()
         number = self.file(office.store.get(case.id), text)

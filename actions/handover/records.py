@@ -56,7 +56,7 @@ class Entry:
     """One line of a conversation at the desk.
 
     `kind`: "citizen", "operator", "system" (said to the citizen by the desk), "note" (for operators only) or
-    "event" (what happened, for operators only).
+    "event" (what happened, for operators only). `photos` are ids of what the citizen sent with it.
     """
 
     id: int
@@ -66,6 +66,7 @@ class Entry:
     text: str
     at: datetime
     sent: bool = True
+    photos: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -308,4 +308,5 @@ def _case(row: Row) -> Case:
 
 
 def _entry(row: Row) -> Entry:
-    return Entry(row.id, row.case_id, row.kind, row.author, row.text, row.at, row.sent)
+    photos = tuple(row.photos or ())
+    return Entry(row.id, row.case_id, row.kind, row.author, row.text, row.at, row.sent, photos)

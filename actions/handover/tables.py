@@ -72,6 +72,8 @@ entries = Table(
     Column("message_id", String(140), nullable=True),
     Column("replies", JSON(none_as_null=True), nullable=True),
     Column("sent", Boolean, nullable=False),
+    # Ids of photos that the citizen sent with it; the requests' store keeps them.
+    Column("photos", JSON(none_as_null=True), nullable=True),
 )
 
 operators = Table(

@@ -52,6 +52,13 @@ class PhotoRows:
             row = session.execute(select(t.photos).where(t.photos.c.id == photo_id)).first()
         return None if row is None else _photo(row)
 
+    def photo_from(self, conversation_id: str, photo_id: str) -> Photo | None:
+        """Return a photo that a conversation sent, filed or not; another's is none."""
+        query = select(t.photos).where(t.photos.c.id == photo_id)
+        with reading(self.engine) as session:
+            row = session.execute(query.where(t.photos.c.conversation_id == conversation_id)).first()
+        return None if row is None else _photo(row)
+
     def photos(self, *, request_id: int | None = None, conversation_id: str | None = None) -> list[Photo]:
         """Return a request's photos, or a conversation's unfiled ones, oldest first."""
         query = select(t.photos).order_by(t.photos.c.created_at, t.photos.c.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def _who(request: web.Request, entry: Entry) -> str:
     return text(request, f"desk.who.{entry.kind}", name=entry.author)
 
 
-def _shown(request: web.Request, lines: list[Entry]) -> list[dict[str, Any]]:
+def _shown(request: web.Request, case_id: int, lines: list[Entry]) -> list[dict[str, Any]]:
     return [
         {
             "id": line.id,
@@ -57,9 +57,25 @@ def _shown(request: web.Request, lines: list[Entry]) -> list[dict[str, Any]]:
             "at": line.at,
             "who": "" if line.kind == "event" else _who(request, line),
             "text": event_text(request, line) if line.kind == "event" else line.text,
+            "photos": [_picture(case_id, photo, line.at) for photo in line.photos],
         }
         for line in lines
     ]
+
+
+def _picture(case_id: int, photo_id: str, at: datetime) -> dict[str, Any]:
+    """Return where a citizen's photo is shown to the desk, and when it came."""
+    return {"url": f"/desk/{case_id}/photos/{photo_id}", "at": at}
+
+
+def _sent_before(request: web.Request, case: Case, lines: list[Entry]) -> list[dict[str, Any]]:
+    """Return the photos that wait in the conversation and stand in none of the lines."""
+    requests = services(request).requests
+    if requests is None or not case.conversation_id:
+        return []
+    said = {photo for line in lines for photo in line.photos}
+    waiting = requests.store.photos(conversation_id=case.conversation_id)
+    return [_picture(case.id, p.id, p.created_at) for p in waiting if p.id not in said]
 
 
 def _lists(service: HandoverService, operator: str) -> dict[str, Any]:
@@ -110,7 +126,8 @@ async def show(request: web.Request) -> web.StreamResponse:
             about = await in_thread(_about, service, _case_id(request), me, language(request))
         except UnknownCaseError:
             raise web.HTTPNotFound from None
-        about["lines"] = _shown(request, about["lines"])
+        about["earlier"] = await in_thread(_sent_before, request, about["case"], about["lines"])
+        about["lines"] = _shown(request, about["case"].id, about["lines"])
     return render(request, "desk/desk.html", key=secrets.token_hex(8), limit=TEXT_CHARS, **values, **about)
 
 
@@ -130,9 +147,25 @@ async def lines(request: web.Request) -> web.StreamResponse:
     except UnknownCaseError:
         raise web.HTTPNotFound from None
     found = await in_thread(service.desk.lines, case.id, int(after) if after.isdecimal() else 0)
-    response = render(request, "desk/lines.html", lines=_shown(request, found))
+    response = render(request, "desk/lines.html", lines=_shown(request, case.id, found))
     response.headers["X-Case-State"] = f"{case.state} {case.operator or ''}".encode().hex()
     return response
+
+
+async def photo(request: web.Request) -> web.StreamResponse:
+    """GET /desk/{id}/photos/{photo} → a photo that the citizen of this conversation sent."""
+    requests = need(services(request).requests, "the requests: city.yml has no requests section")
+    wanted = request.match_info["photo"]
+    try:
+        case = await in_thread(desk_of(request).store.get, _case_id(request))
+    except UnknownCaseError:
+        raise web.HTTPNotFound from None
+    theirs = await in_thread(requests.store.photo_from, case.conversation_id, wanted)
+    path = requests.photos.path(wanted)
+    if not case.conversation_id or theirs is None or path is None or not path.is_file():
+        raise web.HTTPNotFound
+    headers = {"Cache-Control": "private, no-store", "Content-Type": "image/jpeg"}
+    return web.FileResponse(path, headers=headers)
 
 
 async def _act(
@@ -243,6 +276,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/desk/presence", presence),
         web.get(one, show),
         web.get(one + "/lines", lines),
+        web.get(one + r"/photos/{photo:[\w-]+}", photo),
         web.post(one + "/claim", claim),
         web.post(one + "/reply", reply),
         web.post(one + "/note", note),

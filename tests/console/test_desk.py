@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from actions.requests.records import NewRequest, Place
+from actions.requests.service import RequestService
+from city.messages import Message
 from console.config import ConsoleConfig
 from console.desk.texts import TEXTS
 from console.services import Services
 from tests.actions.handover.conftest import Scene
+from tests.actions.requests.conftest import bare_service, photo_bytes
 from tests.console.conftest import Console
 
 
@@ -145,6 +150,60 @@ async def test_lines_after_the_last_one_seen(operator: Console, scene: Scene) ->
     page = await operator.page(f"/desk/{case.id}/lines?after={newest}")
     assert re.findall(r'data-line="(\d+)"', page) == [str(newest + 1)]
     assert "data-line" not in await operator.page(f"/desk/{case.id}/lines?after={newest + 1}")
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Iterator[RequestService]:
+    made = bare_service(tmp_path)
+    yield made
+    made.close()
+
+
+async def test_the_operator_sees_the_citizens_photos_and_nobody_elses(
+    console_config: ConsoleConfig,
+    browser_of: Callable[[ConsoleConfig], Any],
+    scene: Scene,
+    album: RequestService,
+) -> None:
+    with_photos = replace(console_config, services=replace(console_config.services, requests=album))
+    operator = await (await browser_of(with_photos)).sign_in("operator", "li")
+    case = scene.ask().case
+    before, now = (
+        album.photos.put(case.conversation_id, photo_bytes(size), album.now()).id
+        for size in ((64, 48), (80, 60))
+    )
+    foreign = album.photos.put("somebody-else", photo_bytes((90, 60)), album.now()).id
+    message = Message(case.conversation_id, "m1", "📷", metadata={"attachments": [now]})
+    await scene.owner.take(message)
+    page = await operator.page(f"/desk/{case.id}")
+    for photo, words in ((before, "Photos sent before"), (now, "Photo from the citizen, ")):
+        assert words in page and page.count(f'src="/desk/{case.id}/photos/{photo}"') == 1
+        response = await operator.get(f"/desk/{case.id}/photos/{photo}")
+        assert (response.status, response.content_type) == (200, "image/jpeg")
+        assert response.headers["Cache-Control"] == "private, no-store"
+    assert "📷" not in page
+    assert now in await operator.page(f"/desk/{case.id}/lines?after=0", headers={"HX-Request": "true"})
+    await operator.submit("/language", {"to": "zh", "next": "/desk"})
+    page = await operator.page(f"/desk/{case.id}")
+    assert "市民发来的照片，" in page and "转人工前发来的照片" in page
+    for wrong in (f"{case.id}/photos/{foreign}", f"{case.id}/photos/nothing", f"999/photos/{now}"):
+        assert (await operator.get(f"/desk/{wrong}")).status == 404
+    # Filed meanwhile, or erased: what was filed stays the request's, the desk forgets both.
+    new = NewRequest(
+        "k", "pothole", "hole", Place("x", 29.0, 124.5), conversation_id=case.conversation_id, photos=[now]
+    )
+    album.file(new)
+    assert (await operator.get(f"/desk/{case.id}/photos/{now}")).status == 200
+    await scene.owner.erased(case.conversation_id)
+    album.forget(case.conversation_id)
+    for photo in (before, now):
+        assert (await operator.get(f"/desk/{case.id}/photos/{photo}")).status == 404
+    for stranger in (
+        await browser_of(with_photos),
+        await (await browser_of(with_photos)).sign_in("publisher", "ed"),
+    ):
+        response = await stranger.get(f"/desk/{case.id}/photos/{now}")
+        assert response.status in (303, 403)
 
 
 async def test_the_page_speaks_chinese(operator: Console, scene: Scene) -> None:

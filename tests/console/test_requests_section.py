@@ -116,6 +116,8 @@ async def test_photos_belong_to_their_request(console: Any, work: RequestService
     await console.sign_in("operator")
     response = await console.get(f"/requests/{number}/photos/{photo.id}")
     assert response.status == 200 and response.content_type == "image/jpeg"
+    page = await console.page(f"/requests/{number}")
+    assert f'<img src="/requests/{number}/photos/{photo.id}" alt="Photo 1: Pothole' in page
     assert (await console.get(f"/requests/{other}/photos/{photo.id}")).status == 404
 
 

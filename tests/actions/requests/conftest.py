@@ -97,6 +97,16 @@ def make_service(
         service.close()
 
 
+def bare_service(folder: Path) -> RequestService:
+    """Return a service below a folder whose router knows keywords only."""
+    section = RequestsSection.parse_obj({"categories": CATEGORIES})
+    catalogue, places = shipped()
+    store = RequestStore.open(f"sqlite:///{folder / 'requests.db'}")
+    photos = PhotoBox(store, folder / "photos", section.photos)
+    router = Router(catalogue, None, None)
+    return RequestService(section, catalogue, store, places, router, photos, ZoneInfo("Asia/Shanghai"))
+
+
 @pytest.fixture
 def service(make_service: Callable[..., RequestService]) -> RequestService:
     return make_service()
