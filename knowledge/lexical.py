@@ -11,6 +11,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ Floats = npt.NDArray[np.float32]
 K1, B = 1.2, 0.6
 # Postings that are added up for one query; the terms beyond, which are the commonest, only re-rank what was found.
 POSTINGS_BUDGET = 150_000
+# With fewer documents than this at hand, asking which of them can still be among the best costs more than it saves.
+_WORTH_PRUNING = 2_000
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,15 @@ class Postings:
         """Return in how many documents a term occurs."""
         row = self.vocabulary.get(term)
         return 0 if row is None else int(self.starts[row + 1] - self.starts[row])
+
+    def highest(self, term: str) -> float:
+        """Return a known term's largest impact."""
+        return float(self._highest[self.vocabulary[term]])
+
+    @cached_property
+    def _highest(self) -> Floats:
+        # No term of the vocabulary is without a document, so no span is empty.
+        return np.maximum.reduceat(self.impacts, self.starts[:-1])
 
 
 def build_postings(documents: Iterable[tuple[int, Mapping[str, float]]]) -> Postings:
@@ -134,10 +146,9 @@ class LexicalSearch:
         """
         found: list[tuple[int, int, float]] = []
         for number, postings in enumerate(self.segments):
-            documents, scores = self._best_documents(postings, terms, 4 * k + 16)
+            may = (self.alive if allowed is None else allowed)[number]
+            documents, scores = self._best_documents(postings, terms, 4 * k + 16, None if may.all() else may)
             articles = postings.document_articles[documents]
-            may = (self.alive if allowed is None else allowed)[number][articles]
-            documents, articles, scores = documents[may], articles[may], scores[may]
             best: dict[int, float] = {}
             for article, score in zip(articles.tolist(), scores.tolist(), strict=True):
                 if score > best.get(article, 0.0):
@@ -149,45 +160,78 @@ class LexicalSearch:
         self, terms: Mapping[str, float], articles: Sequence[tuple[int, int]]
     ) -> npt.NDArray[np.float32]:
         """Return which share of the query's weight occurs in each (segment, article), 0 to 1."""
-        total = sum(terms.values())
-        out = np.zeros(len(articles), np.float32)
+        weights = np.asarray(list(terms.values()), np.float32)
+        total = weights.sum()
         if not total:
-            return out
+            return np.zeros(len(articles), np.float32)
+        return np.asarray(weights @ self.presence(list(terms), articles) / total, np.float32)
+
+    def presence(self, terms: Sequence[str], articles: Sequence[tuple[int, int]]) -> npt.NDArray[np.bool_]:
+        """Return which terms occur in which (segment, article), (terms, articles)."""
+        out = np.zeros((len(terms), len(articles)), bool)
         for number, postings in enumerate(self.segments):
-            rows = [i for i, (segment, _) in enumerate(articles) if segment == number]
-            if not rows:
+            columns = [i for i, (segment, _) in enumerate(articles) if segment == number]
+            if not columns:
                 continue
-            wanted = np.asarray([articles[i][1] for i in rows])
-            first = np.searchsorted(postings.document_articles, wanted, side="left")
-            last = np.searchsorted(postings.document_articles, wanted, side="right")
-            for term, weight in terms.items():
+            # Of the postings' own type: NumPy would convert the long arrays instead of the short ones.
+            wanted = np.asarray([articles[i][1] for i in columns], np.int32)
+            first = np.searchsorted(postings.document_articles, wanted, side="left").astype(np.int32)
+            last = np.searchsorted(postings.document_articles, wanted, side="right").astype(np.int32)
+            for row, term in enumerate(terms):
                 documents, _ = postings.of(term)
                 if len(documents):
-                    has = np.searchsorted(documents, last) > np.searchsorted(documents, first)
-                    out[rows] += weight * has
-        return out / np.float32(total)
+                    out[row, columns] = np.searchsorted(documents, last) > np.searchsorted(documents, first)
+        return out
 
-    def _best_documents(self, postings: Postings, terms: Mapping[str, float], k: int) -> tuple[Ints, Floats]:
+    def _best_documents(
+        self, postings: Postings, terms: Mapping[str, float], k: int, may: npt.NDArray[np.bool_] | None
+    ) -> tuple[Ints, Floats]:
+        """Return the `k` best documents of the articles that `may` be found (`None`: of all), the best first.
+
+        Terms are added up from the rarest on. As soon as the terms to come are worth too little to carry a new
+        document among the best, they only re-rank those at hand, and those too far behind are dropped (Turtle &
+        Flood, "Query evaluation: strategies and optimizations", 1995).
+        """
         known = sorted((postings.frequency(term), term) for term in terms if term in postings.vocabulary)
+        worth = [terms[term] * postings.highest(term) for _, term in known]
         scores = np.zeros(postings.size, np.float32)
+        found: list[Ints] = []
         spent, rest = 0, len(known)
         for number, (frequency, term) in enumerate(known):
             if number and spent + frequency > POSTINGS_BUDGET:
                 rest = number
                 break
+            if number and spent >= _WORTH_PRUNING:
+                at_hand = np.concatenate(found)
+                if _kth(scores[at_hand], k) > sum(worth[number:]):
+                    rest = number
+                    break
             documents, impacts = postings.of(term)
+            if may is not None:
+                shown = may[postings.document_articles[documents]]
+                documents, impacts = documents[shown], impacts[shown]
+            before = scores[documents]
+            found.append(documents[before == 0])
             # A document stands once in a term's postings, so plain indexing adds correctly.
-            scores[documents] += np.float32(terms[term]) * impacts
+            scores[documents] = before + np.float32(terms[term]) * impacts
             spent += frequency
-        touched = np.flatnonzero(scores)
-        for _, term in known[rest:]:
-            documents, impacts = postings.of(term)
-            places = np.clip(np.searchsorted(documents, touched), 0, len(documents) - 1)
+        touched = np.concatenate(found) if found else np.zeros(0, np.int32)
+        for number in range(rest, len(known)):
+            if len(touched) > _WORTH_PRUNING:
+                values = scores[touched]
+                touched = touched[values + sum(worth[number:]) >= _kth(values, k)]
+            documents, impacts = postings.of(known[number][1])
+            places = np.minimum(np.searchsorted(documents, touched), len(documents) - 1)
             hit = documents[places] == touched
-            scores[touched[hit]] += np.float32(terms[term]) * impacts[places[hit]]
+            scores[touched[hit]] += np.float32(terms[known[number][1]]) * impacts[places[hit]]
         values = scores[touched]
         if len(values) > k:
             best = np.argpartition(-values, k)[:k]
             touched, values = touched[best], values[best]
-        order = np.argsort(-values, kind="stable")
-        return touched[order].astype(np.int32), values[order]
+        order = np.lexsort((touched, -values))
+        return touched[order], values[order]
+
+
+def _kth(values: Floats, k: int) -> float:
+    """Return the `k`-th largest value; minus infinity when there are fewer."""
+    return float(np.partition(values, -k)[-k]) if len(values) >= k else -math.inf

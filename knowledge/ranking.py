@@ -254,7 +254,9 @@ class _Evidence:
         )
         dense = np.maximum(np.maximum(question, passage), crossing)
         support = np.asarray([_mean_of_best(self.near.get(ref, []), self.floor["question"]) for ref in refs])
-        coverage = snapshot.lexical.coverage(query.terms, list(refs)).astype(float)
+        weights = np.asarray(list(query.terms.values()), float)
+        present = snapshot.lexical.presence(list(query.terms), list(refs))
+        coverage = weights @ present / weights.sum() if len(weights) else np.zeros(len(refs))
         bm25 = np.asarray([self.bm25.get(ref, 0.0) for ref in refs])
         facts = [snapshot.facts(ref) for ref in refs]
         asked = query.facets - {"how-to"}
@@ -276,7 +278,7 @@ class _Evidence:
                 [float(query.language not in item.languages) for item in facts],
                 dense * coverage,
                 dense - max(self.floor.values()),
-                self._missing(refs),
+                _heaviest_missing(weights, present),
                 np.full(len(refs), self._unknown()),
                 _lead(passage),
                 _lead(question),
@@ -284,18 +286,6 @@ class _Evidence:
                 dense - query.background,
             ]
         )
-
-    def _missing(self, refs: Sequence[ArticleRef]) -> npt.NDArray[np.float64]:
-        """Return the weight of the weightiest word that an article lacks, as a share of the query's weightiest."""
-        lexical, terms = self.snapshot.lexical, self.query.terms
-        out = np.zeros(len(refs))
-        if not terms:
-            return out
-        heaviest = max(terms.values())
-        for term, weight in terms.items():
-            lacks = lexical.coverage({term: 1.0}, list(refs)) == 0
-            out[lacks] = np.maximum(out[lacks], weight / heaviest)
-        return out
 
     def _unknown(self) -> float:
         """Return which share of the query's weight no article has."""
@@ -305,6 +295,15 @@ class _Evidence:
         return (
             sum(weight for term, weight in terms.items() if not lexical.knows(term)) / total if total else 1.0
         )
+
+
+def _heaviest_missing(
+    weights: npt.NDArray[np.float64], present: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Return the weight of the weightiest word that an article lacks, as a share of the query's weightiest."""
+    if not len(weights):
+        return np.zeros(present.shape[1])
+    return np.asarray(np.where(present, 0.0, weights[:, None]).max(axis=0) / weights.max())
 
 
 def _lead(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

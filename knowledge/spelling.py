@@ -45,7 +45,10 @@ class Speller:
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        self.english = [word for word in words if word.isascii()]
+        self._by_initial: dict[str, list[str]] = {}
+        for word in words:
+            if word.isascii() and len(word) >= 4:
+                self._by_initial.setdefault(word[0], []).append(word)
         self.known = frozenset(words)
         self._by_sound: dict[tuple[str, ...], list[str]] = {}
         for word in words:
@@ -55,10 +58,10 @@ class Speller:
     def english_word(self, word: str) -> str | None:
         """Return the known word that differs from `word` by a slip or two, or `None`."""
         slips = 1 if len(word) < 6 else 2
-        found = process.extractOne(word, self.english, scorer=OSA.distance, score_cutoff=slips)
-        if found is None or found[0][0] != word[0] or len(found[0]) < 4:
-            return None
-        return str(found[0])
+        # Hardly anybody mistypes the first letter.
+        alike = self._by_initial.get(word[0], ())
+        found = process.extractOne(word, alike, scorer=OSA.distance, score_cutoff=slips)
+        return None if found is None else str(found[0])
 
     def chinese_word(self, window: str) -> str | None:
         """Return the known word of the same sound that shares all but one character, or `None`."""

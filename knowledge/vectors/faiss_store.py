@@ -178,7 +178,7 @@ class _Part:
         self.inner = faiss.downcast_index(index.index)
         self.is_flat = isinstance(self.inner, faiss.IndexFlat)
         if isinstance(self.inner, faiss.IndexHNSW):
-            self.inner.hnsw.efSearch = effort or 96
+            self.inner.hnsw.efSearch = effort or 512
         elif isinstance(self.inner, faiss.IndexIVF):
             self.inner.nprobe = effort or 48
             self.inner.make_direct_map()

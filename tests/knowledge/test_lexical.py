@@ -77,6 +77,29 @@ def test_commonest_terms_only_rerank_beyond_the_budget(
     assert bool(cut) == bool(full)
 
 
+@given(
+    corpora, st.sets(st.sampled_from("abcdefghz"), min_size=1, max_size=5), st.integers(1, 4), st.integers(0, 9)
+)
+@settings(max_examples=150, deadline=None)
+def test_pruning_loses_none_of_the_best(
+    corpus: list[list[str]], query: set[str], best: int, hidden: int
+) -> None:
+    search = search_of(corpus)
+    may = np.arange(len(corpus)) != hidden
+    terms = {term: search.idf(term) for term in query}
+    full = search._best_documents(search.segments[0], terms, best, may)[1]
+    before = lexical._WORTH_PRUNING
+    lexical._WORTH_PRUNING = 0
+    try:
+        documents, scores = search._best_documents(search.segments[0], terms, best, may)
+    finally:
+        lexical._WORTH_PRUNING = before
+    assert scores.tolist() == pytest.approx(full.tolist(), rel=1e-5)
+    expected = formula(corpus, query)
+    assert [expected[row] for row in documents.tolist()] == pytest.approx(scores.tolist(), rel=1e-4)
+    assert hidden not in documents.tolist()
+
+
 def test_coverage_over_segments_and_hidden_articles() -> None:
     search = search_of([["a", "b"], ["b"], ["c"], ["a", "c"]], split=2)
     terms = {"a": 2.0, "b": 1.0, "z": 1.0}
