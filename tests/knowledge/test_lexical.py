@@ -78,7 +78,10 @@ def test_commonest_terms_only_rerank_beyond_the_budget(
 
 
 @given(
-    corpora, st.sets(st.sampled_from("abcdefghz"), min_size=1, max_size=5), st.integers(1, 4), st.integers(0, 9)
+    corpora,
+    st.sets(st.sampled_from("abcdefghz"), min_size=1, max_size=5),
+    st.integers(1, 4),
+    st.integers(0, 9),
 )
 @settings(max_examples=150, deadline=None)
 def test_pruning_loses_none_of_the_best(
