@@ -141,7 +141,6 @@ def _service(folder: Path) -> OpinionService:
         settings.path,
         ZoneInfo("Asia/Shanghai"),
         folder,
-        BASE_DIR,
         clock=lambda: clock["now"],
     )
 

@@ -249,7 +249,7 @@ def calibrate(
                 rows = [(r["text"], int(r["level"])) for r in csv.DictReader(stream, delimiter=delimiter)]
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise typer.BadParameter(f"{data}: needs columns text and level ({error})") from None
-        feelings = service.judge().feeler.predict([text for text, _ in rows])
+        feelings = service.judge().reader.read([text for text, _ in rows]).feelings
         scores = [
             weigh(text, feeling, service.lexicon, service.section.severity).score
             for (text, _), feeling in zip(rows, feelings, strict=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import onnxruntime
 from tokenizers import Tokenizer
 
+from nlp.entities.folding import has_han
 from nlp.joint_decode import FloatArray, sigmoid, softmax
 from nlp.post_ngrams import PostNgrams
 from nlp.sentiment_text import clean, head_and_tail, without_groups
@@ -26,8 +28,8 @@ SENTIMENTS = ("negative", "neutral", "positive")
 EMOTIONS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
 ADAPTER_DIR: Path = Path(__file__).parent / "adapters" / "sentiment"
 MANIFEST, GRAPH, NGRAMS, TOKENIZER = "manifest.json", "model.int8.onnx", "ngrams.npz", "tokenizer.json"
-FORMAT = 2
-_BATCH = 32
+FORMAT = 3
+_BATCH = 16
 _MEND = "make it again with `chengda train sentiment`"
 IntArray = npt.NDArray[np.int64]
 
@@ -48,7 +50,8 @@ class SentimentModelDamaged(SentimentModelError):
 class SentimentManifest:
     """Everything about a sentiment model except its weights.
 
-    `version` names the model in records of alarms; `unsure_below` is the probability below which a polarity is
+    `version` names the model in records of alarms; shares of the n-gram logits and temperatures of the polarity are
+    for posts with a Chinese character and, `latin_…`, for those without; `unsure_below` is the probability below which a polarity is
     admitted to be uncertain; `files` holds SHA-256 sums.
     """
 
@@ -56,6 +59,8 @@ class SentimentManifest:
     max_tokens: int = 128
     temperature: float = 1.0
     ngram_share: float = 0.0
+    latin_temperature: float = 1.0
+    latin_ngram_share: float = 0.0
     emotion_temperature: float = 1.0
     emotion_ngram_share: float = 0.0
     unsure_below: float = 0.55
@@ -104,6 +109,14 @@ class Feeling:
     unsure: bool
 
 
+@dataclass(frozen=True)
+class Readings:
+    """What posts express, and what each is about: unit vectors (n, d) near the base's own sentence vectors."""
+
+    feelings: list[Feeling]
+    topics: FloatArray
+
+
 class SentimentModel:
     """A finished model directory, ready to predict; safe to share between threads."""
 
@@ -113,13 +126,19 @@ class SentimentModel:
         session: onnxruntime.InferenceSession,
         tokenizer: Tokenizer,
         ngrams: PostNgrams | None,
+        threads: int = 1,
     ) -> None:
         self.manifest, self.version = manifest, manifest.version
         self._session, self._tokenizer, self._ngrams = session, tokenizer, ngrams
+        self._workers = ThreadPoolExecutor(max(1, threads), "sentiment")
 
     @classmethod
     def load(cls, directory: Path | str, *, threads: int = 1) -> SentimentModel:
         """Open a model directory and check its files.
+
+        Args:
+            directory: as `chengda train sentiment` writes it.
+            threads: how many groups of posts are read at the same time, each by one thread.
 
         Raises:
             SentimentModelMissing: there is no such directory.
@@ -138,48 +157,71 @@ class SentimentModel:
             tokenizer.no_truncation()
             tokenizer.no_padding()
             ngrams = PostNgrams.read(directory / NGRAMS) if (directory / NGRAMS).is_file() else None
-            session = _open_session(directory / GRAPH, threads)
+            session = _open_session(directory / GRAPH)
         except Exception as error:  # tokenizers and ONNX Runtime raise plain Exception
             raise SentimentModelDamaged(f"{directory}: cannot be opened ({error}); {_MEND}") from None
-        return cls(manifest, session, tokenizer, ngrams)
+        return cls(manifest, session, tokenizer, ngrams, threads)
 
     def predict(self, texts: Sequence[str]) -> list[Feeling]:
         """Return what each text expresses, whoever it speaks of; raises TypeError for a single string."""
-        if isinstance(texts, str):
-            raise TypeError("predict() takes a list of texts, not one string")
-        cleaned = [without_groups(clean(text)) for text in texts]
-        found: list[Feeling] = []
-        polarity, emotion, action = self.logits(cleaned)
-        shares = softmax(polarity, self.manifest.temperature)
-        feelings, acts = softmax(emotion, self.manifest.emotion_temperature), sigmoid(action)
-        for at, text in enumerate(cleaned):
-            found.append(self._feeling(shares[at], feelings[at], float(acts[at]), text))
-        return found
+        return self.read(texts).feelings
 
-    def logits(self, cleaned: Sequence[str]) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return polarity (n, 3), emotion (n, 6) and action (n,) logits of cleaned texts."""
+    def read(self, texts: Sequence[str]) -> Readings:
+        """Return what each text expresses and what it is about; raises TypeError for a single string."""
+        if isinstance(texts, str):
+            raise TypeError("read() and predict() take a list of texts, not one string")
+        cleaned = [without_groups(clean(text)) for text in texts]
+        polarity, emotion, action, topics = self._network(cleaned)
+        polarity, emotion = self._beside(cleaned, polarity, emotion)
+        shares = softmax(polarity, 1.0)
+        feelings, acts = softmax(emotion, self.manifest.emotion_temperature), sigmoid(action)
+        return Readings(
+            [
+                self._feeling(shares[at], feelings[at], float(acts[at]), text)
+                for at, text in enumerate(cleaned)
+            ],
+            topics,
+        )
+
+    def _network(self, cleaned: Sequence[str]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Return polarity (n, 3), emotion (n, 6) and action (n,) logits and topic vectors (n, d)."""
         total = len(cleaned)
-        polarity = np.zeros((total, len(SENTIMENTS)), np.float32)
-        emotion = np.zeros((total, len(EMOTIONS)), np.float32)
-        action = np.zeros(total, np.float32)
+        found = {
+            item.name: np.zeros((total, int(item.shape[-1])), np.float32)
+            for item in self._session.get_outputs()
+        }
         ids = [
             head_and_tail(e.ids, self.manifest.max_tokens)
             for e in self._tokenizer.encode_batch(list(cleaned))
         ]
         # Texts of like length share a batch, so that little of it is padding.
         order = sorted(range(total), key=lambda row: len(ids[row]))
-        for start in range(0, total, _BATCH):
-            rows = order[start : start + _BATCH]
+        groups = [order[start : start + _BATCH] for start in range(0, total, _BATCH)]
+
+        def run(rows: list[int]) -> None:
             tokens, mask = padded([ids[row] for row in rows])
-            values = self._session.run(
-                ["sentiment", "emotion", "action"], {"input_ids": tokens, "attention_mask": mask}
-            )
-            polarity[rows], emotion[rows], action[rows] = values[0], values[1], values[2].reshape(-1)
+            values = self._session.run(list(found), {"input_ids": tokens, "attention_mask": mask})
+            for name, value in zip(found, values, strict=True):
+                found[name][rows] = value
+
+        # Long texts first, so that no thread is left with one of them at the end.
+        for done in [self._workers.submit(run, rows) for rows in reversed(groups)]:
+            done.result()
+        return found["sentiment"], found["emotion"], found["action"][:, 0], found["topic"]
+
+    def _beside(
+        self, cleaned: Sequence[str], polarity: FloatArray, emotion: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Add the n-gram model's logits; polarity is divided by the temperature of the text's script."""
+        told = self.manifest
+        han = np.array([has_han(text) for text in cleaned], bool)[:, None]
         if self._ngrams is not None:
             beside = self._ngrams.score(cleaned)
-            polarity += self.manifest.ngram_share * beside[:, : len(SENTIMENTS)]
-            emotion += self.manifest.emotion_ngram_share * beside[:, len(SENTIMENTS) :]
-        return polarity, emotion, action
+            share = np.where(han, told.ngram_share, told.latin_ngram_share)
+            polarity = polarity + share * beside[:, : len(SENTIMENTS)]
+            emotion = emotion + told.emotion_ngram_share * beside[:, len(SENTIMENTS) :]
+        warmth = np.where(han, told.temperature, told.latin_temperature)
+        return (polarity / warmth).astype(np.float32), emotion.astype(np.float32)
 
     def _feeling(self, shares: FloatArray, emotions: FloatArray, action: float, text: str) -> Feeling:
         best = int(shares.argmax())
@@ -207,9 +249,9 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
     return ids, mask
 
 
-def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _open_session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = max(1, threads)
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Batches have many shapes: remembering a plan for each would grow without end.

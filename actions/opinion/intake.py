@@ -35,7 +35,10 @@ _URL = re.compile(r"https?://\S+", re.IGNORECASE)
 _KANA = re.compile("[\u3040-\u30ff\uac00-\ud7af]")
 _ENGLISH = frozenset(
     "the a an and or of to in on at for is are was were be been it this that i you we they my your not no with have "
-    "has had do does so but just get got what when where why who how please thanks can will".split()
+    "has had do does so but just get got what when where why who how please thanks can will again all about after "
+    "before here there never always today yesterday tomorrow tonight now anyone nobody everyone from by out off up "
+    "down over near more most some than then as if he she they them their our us his her would could should did "
+    "don't can't won't isn't i'm it's very much still only late too one two".split()
 )
 _WORD = re.compile(r"[\w\u3400-\u9fff]+")
 

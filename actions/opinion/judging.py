@@ -1,7 +1,8 @@
-"""Reads posts: feeling and sentence vector side by side on two cores, then category, place and district."""
+"""Reads posts: feeling and topic vector in one pass of the model; beside it category, place, district and words."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,23 +14,15 @@ from actions.opinion.words import WordCutter
 from nlp.entities.gazetteer import Gazetteer
 from nlp.joint_decode import FloatArray
 from nlp.joint_text import prepare
-from nlp.sentiment import Feeling
-
-_VECTOR_CHARS = 240
+from nlp.sentiment import Feeling, Readings
 
 
-class Feeler(Protocol):
-    """Says what posts express; `nlp.sentiment.SentimentModel` does."""
+class PostReader(Protocol):
+    """Says what posts express and what they are about; `nlp.sentiment.SentimentModel` does."""
 
     version: str
 
-    def predict(self, texts: Sequence[str]) -> list[Feeling]: ...
-
-
-class VectorMaker(Protocol):
-    """Turns texts into unit vectors (n, d); `nlp.encoder.Encoder` does."""
-
-    def encode(self, texts: Sequence[str], *, batch_size: int = 32) -> FloatArray: ...
+    def read(self, texts: Sequence[str]) -> Readings: ...
 
 
 @dataclass(frozen=True)
@@ -43,25 +36,20 @@ class Judged:
 
 
 class Judge:
-    """Reads batches of texts; use from one thread at a time."""
+    """Reads batches of texts; safe to share between threads."""
 
     def __init__(
-        self,
-        feeler: Feeler,
-        encoder: VectorMaker,
-        lexicon: Lexicon,
-        gazetteer: Gazetteer | None,
-        cutter: WordCutter,
+        self, reader: PostReader, lexicon: Lexicon, gazetteer: Gazetteer | None, cutter: WordCutter
     ) -> None:
-        self.feeler, self._encoder, self.lexicon, self.gazetteer = feeler, encoder, lexicon, gazetteer
-        self._cutter = cutter
-        self._beside = ThreadPoolExecutor(1, "opinion-vectors")
+        self.reader, self.lexicon, self.gazetteer = reader, lexicon, gazetteer
+        self._cutter, self._cutting = cutter, threading.Lock()
+        self._beside = ThreadPoolExecutor(1, "opinion-reader")
         self._districts = {e.id: e for e in gazetteer.entries if e.entity == "district"} if gazetteer else {}
 
     @property
     def version(self) -> str:
         """The sentiment model's version, which every alarm is traced to."""
-        return self.feeler.version
+        return self.reader.version
 
     def read(self, texts: Sequence[str], districts: Sequence[str]) -> list[Judged]:
         """Return what each text says.
@@ -72,13 +60,14 @@ class Judge:
         """
         if not texts:
             return []
-        vectors = self._beside.submit(self._encoder.encode, [t[:_VECTOR_CHARS] for t in texts])
-        feelings = self.feeler.predict(texts)
+        reading = self._beside.submit(self.reader.read, texts)
         places = [self._placed(text, known) for text, known in zip(texts, districts, strict=True)]
-        words = [tuple(self._cutter.words(text[:1000])) for text in texts]
+        with self._cutting:
+            words = [tuple(self._cutter.words(text[:1000])) for text in texts]
+        read = reading.result()
         return [
             Judged(feeling, vector, where, said)
-            for feeling, vector, where, said in zip(feelings, vectors.result(), places, words, strict=True)
+            for feeling, vector, where, said in zip(read.feelings, read.topics, places, words, strict=True)
         ]
 
     def _placed(self, text: str, known: str) -> Placed:

@@ -34,6 +34,7 @@ class Words:
     """Words of one kind as one pattern; Latin words only match whole."""
 
     pattern: re.Pattern[str]
+    plain: tuple[str, ...]
 
     @classmethod
     def of(cls, words: Mapping[str, Sequence[str]]) -> Words:
@@ -42,11 +43,14 @@ class Words:
             {str(word).lower() for part in words.values() for word in part}, key=lambda w: (-len(w), w)
         )
         parts = [rf"\b{re.escape(word)}\b" if word.isascii() else re.escape(word) for word in every]
-        return cls(re.compile("|".join(parts) or "(?!)"))
+        return cls(re.compile("|".join(parts) or "(?!)"), tuple(every))
 
     def find(self, low: str) -> list[re.Match[str]]:
         """Return the matches in a lower-case text."""
-        return list(self.pattern.finditer(low))
+        for word in self.plain:  # most texts hold none, which plain search says ten times as fast
+            if word in low:
+                return list(self.pattern.finditer(low))
+        return []
 
 
 class Lexicon:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -34,6 +36,17 @@ _TIDY_EVERY = timedelta(hours=6)
 _GROWTH_FROM = 3
 # A short text ("好", "ok") is no content that a repost could be told by.
 _LEAST_REPOST_CHARS = 8
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A batch that was admitted and judged but not kept; `judged` by the posts' keys."""
+
+    now: datetime
+    admitted: Sequence[Post]
+    refused: Sequence[dict[str, Any]]
+    judged: Mapping[str, Judged]
+    report: IngestReport
 
 
 class Pipeline:
@@ -82,17 +95,29 @@ class Pipeline:
             cursors: how far each source is read with this batch.
             now: the present, for tests and replays.
         """
+        return self.keep(self.prepare(raws, now), cursors)
+
+    def prepare(self, raws: Sequence[RawPost], now: datetime | None = None) -> Prepared:
+        """Admit and judge a batch, and keep nothing; may run while another batch is being kept."""
         now = now or datetime.now(timezone.utc)
         report = IngestReport(read=len(raws))
         admitted, refused = self._admit(raws, now, report)
         with reading(self.store.engine) as session:
-            fresh, copies, keys = self._sort(session, admitted, report)
-        judged = self._judge.read([post.text for post in fresh], [post.district for post in fresh])
+            fresh, _, _ = self._sort(session, admitted, IngestReport())
+        return Prepared(now, admitted, refused, self._judged(fresh), report)
+
+    def keep(self, batch: Prepared, cursors: Mapping[str, Mapping[str, Any]] | None = None) -> IngestReport:
+        """Keep a prepared batch together with `cursors`; one at a time."""
+        now, report = batch.now, batch.report
+        # Batches kept since may hold some of the same posts, so new and known ones are parted again.
+        with reading(self.store.engine) as session:
+            fresh, copies, keys = self._sort(session, batch.admitted, report)
+        late = self._judged([post for post in fresh if post.key not in batch.judged])
+        judged = [batch.judged.get(post.key) or late[post.key] for post in fresh]
         try:
             with writing(self.store.engine) as session:
-                # Another process may have read the same posts since; it had the lock then, and this one waits.
                 self._keep(session, fresh, judged, copies, keys, now, report)
-                self.store.add_rejects(session, refused)
+                self.store.add_rejects(session, batch.refused)
                 for source, position in (cursors or {}).items():
                     self.store.save_cursor(session, source, position)
         except BaseException:
@@ -100,6 +125,10 @@ class Pipeline:
             self._reload()
             raise
         return report
+
+    def _judged(self, fresh: Sequence[Post]) -> dict[str, Judged]:
+        read = self._judge.read([post.text for post in fresh], [post.district for post in fresh])
+        return {post.key: one for post, one in zip(fresh, read, strict=True)}
 
     def _admit(
         self, raws: Sequence[RawPost], now: datetime, report: IngestReport
@@ -169,10 +198,12 @@ class Pipeline:
         rows: list[dict[str, Any]] = []
         pending: list[tuple[list[str], Entry]] = []
         touched: dict[int, Topic] = {}
+        if judged:
+            self.topics.expect(np.stack([read.vector for read in judged]))
         order = sorted(range(len(fresh)), key=lambda at: fresh[at].at)
         for at in order:
             post, read = fresh[at], judged[at]
-            topic = self.topics.place(read.vector, post.at, read.where, read.words, post.language)
+            topic = self.topics.place(read.vector, post.at, read.where, read.words, post.language, at)
             touched[topic.id] = topic
             folded = copies.get(post.key, ())
             row, entry = self._row(post, read, topic, len(folded), sum(p.reach for p in folded))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,11 +31,11 @@ from actions.opinion.store import OpinionStore, bare
 from actions.opinion.tables import alarms, deeds, topics
 from actions.opinion.words import WordCutter
 from city.db import make_engine, writing
-from nlp.encoder import Encoder
 from nlp.entities.gazetteer import Gazetteer
 from nlp.sentiment import ADAPTER_DIR, SentimentModel, model_dir
 
 STATES = ("open", "acknowledged", "handed_over", "closed")
+_MOST_THREADS = 4
 MakeJudge = Callable[[], Judge]
 
 
@@ -51,8 +52,6 @@ class OpinionService:
         path: makes paths of the settings absolute.
         zone: the city's time zone.
         data_dir: the run-time data directory.
-        base: folder of the sentence encoder.
-        threads: CPU threads each model may use.
         clock: returns the aware present.
         make_judge: makes what reads posts, for tests; the models by default.
         send: how notifications leave, for tests; apprise by default.
@@ -68,15 +67,13 @@ class OpinionService:
         path: Callable[[Path], Path],
         zone: ZoneInfo,
         data_dir: Path,
-        base: Path,
         *,
-        threads: int = 1,
         clock: Callable[[], datetime] | None = None,
         make_judge: MakeJudge | None = None,
         send: Send | None = None,
     ) -> None:
         self.section, self.zone, self.data_dir = section, zone, data_dir
-        self.path, self._base, self._threads = path, base, threads
+        self.path = path
         self._clock = clock or (lambda: datetime.now(timezone.utc))
         own = data_dir / "opinion" / "lexicon.yml"
         self.lexicon = load_lexicon(own if own.is_file() else LEXICON)
@@ -109,7 +106,7 @@ class OpinionService:
 
         Raises:
             WriterBusyError: another process does.
-            SentimentModelError, EncoderError: a model cannot be opened.
+            SentimentModelError: the model cannot be opened.
         """
         lock = FileLock(str(self.data_dir / "opinion.lock"))
         try:
@@ -132,12 +129,11 @@ class OpinionService:
             return self._judge
 
     def _models(self) -> Judge:
-        feeler = SentimentModel.load(
-            model_dir(self.data_dir, adapter_of(self.section, self.path)), threads=self._threads
-        )
-        encoder = Encoder.load(self._base, threads=self._threads, max_tokens=64)
+        threads = self.section.threads or min(_MOST_THREADS, os.cpu_count() or 1)
+        folder = model_dir(self.data_dir, adapter_of(self.section, self.path))
+        reader = SentimentModel.load(folder, threads=threads)
         cutter = WordCutter(self.gazetteer, self.data_dir / "opinion")
-        return Judge(feeler, encoder, self.lexicon, self.gazetteer, cutter)
+        return Judge(reader, self.lexicon, self.gazetteer, cutter)
 
     def note_complaint(self, text: str, conversation_id: str, message_id: str = "") -> None:
         """Keep what a citizen complained about to the assistant, until the watch reads it in.

@@ -113,7 +113,7 @@ class OpinionSection(_Section):
 
     `adapter` is a folder of sentiment adapters instead of the shipped ones. With `watch`, `chengda run` also watches
     the sources, in a process of its own, when there are sources or targets. Webhooks are received at `webhook_host`
-    and `webhook_port`.
+    and `webhook_port`. `threads` read posts at the same time; 0 takes all cores, four at most.
     """
 
     sources: list[SourceSection] = []
@@ -127,6 +127,7 @@ class OpinionSection(_Section):
     database_url: str = ""
     keep_days: int = Field(180, ge=1, le=3650)
     batch: int = Field(64, ge=1, le=1024)
+    threads: int = Field(0, ge=0, le=64)
     max_chars: int = Field(4000, ge=100, le=100_000)
     repost_window_h: float = Field(72, ge=1, le=720)
     complaints: bool = True

@@ -24,6 +24,4 @@ def load_service(settings: Settings) -> OpinionService:
         settings.path,
         settings.zone,
         settings.data,
-        settings.path(settings.models.base),
-        threads=settings.models.threads,
     )

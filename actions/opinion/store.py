@@ -99,16 +99,14 @@ class OpinionStore:
             {"scope": s, "hour": bare(h), "posts": c[0], "negative": c[1], "concern": c[2], "severe": c[3]}
             for (s, h), c in counts.items()
         ]
-        for start in range(0, len(rows), 100):
-            statement = self._upsert(hours).values(rows[start : start + 100])
-            new = statement.excluded
+        if rows:
+            statement = self._upsert(hours)
+            sums = {
+                name: hours.c[name] + statement.excluded[name]
+                for name in ("posts", "negative", "concern", "severe")
+            }
             session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[hours.c.scope, hours.c.hour],
-                    set_={
-                        name: hours.c[name] + new[name] for name in ("posts", "negative", "concern", "severe")
-                    },
-                )
+                statement.on_conflict_do_update(index_elements=[hours.c.scope, hours.c.hour], set_=sums), rows
             )
 
     def history(

@@ -7,7 +7,7 @@ labels by c-TF-IDF (Grootendorst 2022).
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -84,18 +84,23 @@ class TopicBook:
     """
 
     def __init__(self, topics: Sequence[Topic], next_id: int, cosine: float, most: int, days: int) -> None:
-        self.topics: dict[int, Topic] = {}
+        # In the order of their latest posts.
+        self.topics: OrderedDict[int, Topic] = OrderedDict()
         self._next_id, self._cosine, self._most, self._days = next_id, cosine, most, days
         self._rows: list[int] = []
+        self._row_of: dict[int, int] = {}
         self._matrix = np.zeros((64, 1), np.float32)
+        # Vectors of a batch and their likeness to every topic, kept right as topics move (see `expect`).
+        self._expected = self._likeness = np.zeros((0, 0), np.float32)
         self.asleep: list[int] = []
         self.merged: dict[int, int] = {}
-        for topic in topics:
+        for topic in sorted(topics, key=lambda item: (item.last_at, item.id)):
             self._append(topic)
         self._documents: Counter[str] = Counter()
         for topic in topics:
             for words in topic.terms.values():
                 self._documents.update(words)
+        self._words_total = sum(self._documents.values())
 
     def _append(self, topic: Topic) -> None:
         width = len(topic.centre)
@@ -103,25 +108,64 @@ class TopicBook:
             self._matrix = np.zeros((64, width), np.float32)
         if len(self._rows) == len(self._matrix):
             self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
-        self._matrix[len(self._rows)] = topic.centre
+        self._row_of[topic.id] = len(self._rows)
         self._rows.append(topic.id)
         self.topics[topic.id] = topic
+        self._moved(topic)
 
     def _remove(self, number: int) -> None:
-        row, last = self._rows.index(number), len(self._rows) - 1
-        self._matrix[row] = self._matrix[last]
-        self._rows[row] = self._rows[last]
+        row, last = self._row_of.pop(number), len(self._rows) - 1
+        if row != last:
+            self._matrix[row] = self._matrix[last]
+            self._rows[row] = self._rows[last]
+            self._row_of[self._rows[row]] = row
+            if self._likeness.shape[1] > last:
+                self._likeness[:, row] = self._likeness[:, last]
         self._rows.pop()
         del self.topics[number]
 
+    def _moved(self, topic: Topic) -> None:
+        """Take a topic's centre over into the matrix and into the likeness of the batch in hand."""
+        row = self._row_of[topic.id]
+        self._matrix[row] = topic.centre
+        if self._expected.shape[1] == len(topic.centre) and len(self._expected):
+            if self._likeness.shape[1] <= row:
+                room = np.zeros(
+                    (len(self._expected), len(self._matrix) - self._likeness.shape[1]), np.float32
+                )
+                self._likeness = np.concatenate([self._likeness, room], 1)
+            self._likeness[:, row] = self._expected @ topic.centre
+
+    def expect(self, vectors: FloatArray) -> None:
+        """Compare a batch (n, d) with all topics at once; `place` then takes the numbers of its posts."""
+        self._expected = vectors
+        self._likeness = np.zeros((len(vectors), len(self._matrix)), np.float32)
+        if len(vectors) and self._matrix.shape[1] == vectors.shape[1]:
+            self._likeness = vectors @ self._matrix.T
+
     def place(
-        self, vector: FloatArray, at: datetime, where: Placed, words: Sequence[str], language: str
+        self,
+        vector: FloatArray,
+        at: datetime,
+        where: Placed,
+        words: Sequence[str],
+        language: str,
+        number: int | None = None,
     ) -> Topic:
-        """Put a post into its topic, a new one when none is near enough, and return the topic."""
-        topic = self._nearest(vector, where)
+        """Put a post into its topic, a new one when none is near enough, and return the topic.
+
+        Args:
+            vector: of the post.
+            at: its time.
+            where: what it speaks of.
+            words: its telling words.
+            language: its language.
+            number: of the post in the batch given to `expect`, if it was.
+        """
+        topic = self._nearest(vector, where, number)
         if topic is None:
             if len(self._rows) >= self._most:
-                silent = min(self.topics.values(), key=lambda item: (item.last_at, item.id))
+                silent = next(iter(self.topics.values()))
                 self.asleep.append(silent.id)
                 self._remove(silent.id)
             topic = Topic(self._next_id, at, at, vector.astype(np.float32))
@@ -130,7 +174,8 @@ class TopicBook:
         weight = 1.0 / (min(topic.size, _MEMORY) + 1)
         moved = (1 - weight) * topic.centre + weight * vector
         topic.centre = (moved / max(float(np.linalg.norm(moved)), 1e-9)).astype(np.float32)
-        self._matrix[self._rows.index(topic.id)] = topic.centre
+        self._moved(topic)
+        self.topics.move_to_end(topic.id)
         topic.size += 1
         topic.first_at, topic.last_at = min(topic.first_at, at), max(topic.last_at, at)
         topic.changed = True
@@ -141,19 +186,21 @@ class TopicBook:
         for word in dict.fromkeys(words):
             terms[word] = terms.get(word, 0) + 1
             self._documents[word] += 1
+            self._words_total += 1
         if len(terms) > 2 * _MOST_TERMS:
             kept = sorted(terms.items(), key=lambda item: -item[1])[:_MOST_TERMS]
             terms.clear()
             terms.update(kept)
         if len(self._documents) > 200_000:
             self._documents = Counter(dict(self._documents.most_common(100_000)))
+            self._words_total = sum(self._documents.values())
         return topic
 
-    def _nearest(self, vector: FloatArray, where: Placed) -> Topic | None:
+    def _nearest(self, vector: FloatArray, where: Placed, number: int | None) -> Topic | None:
         count = len(self._rows)
         if not count or self._matrix.shape[1] != len(vector):
             return None
-        scores = self._matrix[:count] @ vector
+        scores = self._matrix[:count] @ vector if number is None else self._likeness[number, :count]
         best: Topic | None = None
         reached = self._cosine
         for row in np.argpartition(-scores, min(8, count - 1))[:8] if count > 8 else range(count):
@@ -182,7 +229,7 @@ class TopicBook:
         total = older.size + younger.size
         centre = (older.size * older.centre + younger.size * younger.centre) / total
         older.centre = (centre / max(float(np.linalg.norm(centre)), 1e-9)).astype(np.float32)
-        self._matrix[self._rows.index(older.id)] = older.centre
+        self._moved(older)
         older.size, older.changed = total, True
         older.first_at, older.last_at = (
             min(older.first_at, younger.first_at),
@@ -203,7 +250,7 @@ class TopicBook:
         """Return the words that tell a topic from the others, best first (c-TF-IDF)."""
         terms = topic.terms.get(language) or {}
         total = max(sum(terms.values()), 1)
-        average = max(sum(self._documents.values()) / max(len(self.topics), 1), 1.0)
+        average = max(self._words_total / max(len(self.topics), 1), 1.0)
         weight = {
             word: count / total * math.log(1 + average / max(self._documents[word], 1)) * math.sqrt(count)
             for word, count in terms.items()

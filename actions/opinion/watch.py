@@ -6,13 +6,15 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from aiohttp import web
 
-from actions.opinion.errors import OpinionError
+from actions.opinion.errors import OpinionError, SourceError
 from actions.opinion.model import IngestReport, RawPost
-from actions.opinion.pipeline import Pipeline
+from actions.opinion.pipeline import Pipeline, Prepared
 from actions.opinion.service import OpinionService
 from actions.opinion.sources.base import PullSource, QueueSource
 from actions.opinion.sources.opening import ASSISTANT, open_source
@@ -34,11 +36,30 @@ def pull(
     total = IngestReport()
     held = lock or threading.Lock()
     key = source.cursor_name or source.name
-    for batch in source.read(service.store.cursor(key)):
+
+    def keep(batch: Prepared, position: Mapping[str, Any]) -> None:
         with held:
-            total.add(pipeline.ingest(batch.posts, cursors={key: batch.position}, now=service.now()))
+            total.add(pipeline.keep(batch, {key: position}))
             opened, pipeline.opened = pipeline.opened, []
         service.draw(opened)
+
+    # While one batch is being kept the next is being judged: two cores have work.
+    with ThreadPoolExecutor(1, "opinion-ahead") as ahead:
+        waiting: tuple[Future[Prepared], Mapping[str, Any]] | None = None
+        try:
+            for batch in source.read(service.store.cursor(key)):
+                before, waiting = (
+                    waiting,
+                    (ahead.submit(pipeline.prepare, batch.posts, service.now()), batch.position),
+                )
+                if before is not None:
+                    keep(before[0].result(), before[1])
+        except SourceError:
+            if waiting is not None:
+                keep(waiting[0].result(), waiting[1])
+            raise
+        if waiting is not None:
+            keep(waiting[0].result(), waiting[1])
     return total
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _HAN_NUMBER = frozenset("零〇一二两三四五六七八九十百千")
@@ -25,6 +26,7 @@ class Compact:
     closes: tuple[bool, ...]
 
 
+@lru_cache(maxsize=1 << 16)
 def fold_char(char: str) -> str:
     """Return one character in compatibility width and lower case, or "" when it is no letter or digit."""
     folded = unicodedata.normalize("NFKC", char).lower()

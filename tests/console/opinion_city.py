@@ -34,7 +34,6 @@ def open_opinion(folder: Path, clock: Callable[[], datetime] = lambda: NOW) -> O
         settings.path,
         ZoneInfo("Asia/Shanghai"),
         folder / "opinion-var",
-        folder,
         clock=clock,
         make_judge=no_judge,
     )

@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from nlp.sentiment import (
     SENTIMENTS,
@@ -17,13 +19,15 @@ from nlp.sentiment import (
     find_adapter,
     model_dir,
 )
+from nlp.sentiment_text import head_and_tail
 from tests.nlu_fixtures import tiny_base
 from training.sentiment.civic import civic_posts
 from training.sentiment.data import Labelled, balanced, data_hash, load_posts, split_folds
 from training.sentiment.errors import AdapterError, SentimentDataError
 from training.sentiment.fitting import FitSettings
-from training.sentiment.network import load_adapter
+from training.sentiment.network import load_adapter, new_network, pooled_rows, shape_of
 from training.sentiment.pipeline import ensure_model, export_model, train_adapter
+from training.sentiment.topics import TopicMap
 
 SMALL = FitSettings(epochs=2, batch=8, lr=2e-3, lr_head=1e-2, tokens=32, threads=1, precision="fp32")
 WORDS = {
@@ -54,9 +58,13 @@ def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("adapter") / "mine"
     heard: list[float] = []
     made = train_adapter(posts(), base, out, SMALL, civic=False, progress=lambda done, _: heard.append(done))
-    assert made.folder == out and made.manifest.version.endswith(
-        made.manifest.files["adapter.safetensors"][:8]
-    )
+    assert made.folder == out and made.manifest.version.startswith(made.manifest.created[:10])
+    assert set(made.manifest.files) == {
+        "adapter.safetensors",
+        "adapter.json",
+        "ngrams.npz",
+        "topics.safetensors",
+    }
     assert made.manifest.max_tokens == 32 and made.manifest.training["posts"] > 60
     assert len(made.history) == 2 and all(0 <= done <= 1 for done in heard)
     assert not out.with_name("mine.partial").exists()
@@ -93,9 +101,43 @@ def test_a_post_is_read_the_same_alone_and_among_others(model: Path) -> None:
         assert abs(alone.negative - feeling.negative) < 0.05
 
 
-def test_a_damaged_model_is_named_with_its_mend(model: Path, tmp_path: Path) -> None:
-    import shutil
+def test_the_same_pass_tells_topics_by_vectors_near_the_bases_own(base: Path, model: Path) -> None:
+    texts = ["坏了 2路车站", "3路车站很好", "bus 7 when stop", "bus 9 great stop", "车站太差 " * 40]
+    read = SentimentModel.load(model, threads=2).read(texts)
+    assert read.feelings == SentimentModel.load(model).predict(texts)
+    assert np.allclose(np.linalg.norm(read.topics, axis=1), 1, atol=1e-4)
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    ids = [head_and_tail(e.ids, 32) for e in tokenizer.encode_batch(texts)]
+    wanted = pooled_rows(new_network(base, shape_of(base)), ids).numpy()
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    own, other = read.topics @ wanted.T, wanted @ wanted.T
+    assert np.diag(own).mean() > np.median(other)
 
+
+def test_a_damaged_topic_map_is_named(adapter: Path, tmp_path: Path) -> None:
+    made = TopicMap.read(adapter)
+    assert made.weight.shape[0] == len(made.layers) * made.weight.shape[1] and made.layers[-1] >= 1
+    (tmp_path / "topics.safetensors").write_bytes(b"no tensors")
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(AdapterError, match=r"topics\.safetensors: cannot be read"):
+            TopicMap.read(folder)
+
+
+def test_a_post_without_chinese_characters_has_a_share_and_a_temperature_of_its_own(
+    model: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(model, copy)
+    manifest = SentimentManifest.read(copy)
+    texts = ["车站坏了，太差", "terrible broken bus"]
+    sure = SentimentModel.load(copy).predict(texts)
+    replace(manifest, latin_temperature=50.0).write(copy)
+    doubtful = SentimentModel.load(copy).predict(texts)
+    assert doubtful[0] == sure[0]
+    assert abs(doubtful[1].negative - 1 / 3) < 0.1 < abs(sure[1].negative - 1 / 3)
+
+
+def test_a_damaged_model_is_named_with_its_mend(model: Path, tmp_path: Path) -> None:
     with pytest.raises(SentimentModelMissing, match="chengda train sentiment"):
         SentimentModel.load(tmp_path / "nowhere")
     for file, spoil in (
@@ -155,8 +197,6 @@ def test_too_little_to_learn_from_is_refused(base: Path, tmp_path: Path, few: li
 def test_adapters_of_another_base_and_damaged_ones_are_named(
     base: Path, adapter: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(adapter, copy)
     shape = json.loads((copy / "adapter.json").read_text())

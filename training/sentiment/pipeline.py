@@ -20,6 +20,7 @@ from onnxruntime.quantization import QuantType
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from nlp.entities.folding import has_han
 from nlp.joint_decode import softmax
 from nlp.sentiment import (
     ADAPTER_DIR,
@@ -51,9 +52,11 @@ from training.sentiment.network import (
     shape_of,
 )
 from training.sentiment.ngrams import choose_share, train_ngrams
+from training.sentiment.topics import TOPICS, TopicMap, fit_topics, joined_means
 
 log = logging.getLogger(__name__)
 _HELD_FOLDS = 20  # one of so many parts is held out to calibrate on
+_LEAST_HELD = 60  # held-out posts of a script from which it gets a share and a temperature of its own
 _KINDS = (("sentiment", SENTIMENTS), ("emotion", EMOTIONS))
 
 
@@ -122,6 +125,8 @@ def train_adapter(
         folder.mkdir()
         save_adapter(network, shape, folder)
         manifest = _calibrated(network, training, dev, dev_rows.ids, folder, settings)
+        topics, likeness = fit_topics(network, base, training, rows.ids, settings.tokens)
+        topics.save(folder)
         manifest = replace(
             manifest,
             training={
@@ -130,10 +135,11 @@ def train_adapter(
                 "held_out": len(dev),
                 "data": data_hash(used),
             },
-            metrics={**manifest.metrics, **(history[-1] if history else {})},
-            files={item: _sum(folder / item) for item in (ADAPTER, SHAPE, NGRAMS)},
+            metrics={**manifest.metrics, "topic_likeness": likeness, **(history[-1] if history else {})},
+            files={item: _sum(folder / item) for item in (ADAPTER, SHAPE, NGRAMS, TOPICS)},
         )
-        manifest = replace(manifest, version=f"{manifest.created[:10]}-{_sum(folder / ADAPTER)[:8]}")
+        parts = hashlib.sha256("".join(sorted(manifest.files.values())).encode()).hexdigest()
+        manifest = replace(manifest, version=f"{manifest.created[:10]}-{parts[:8]}")
         manifest.write(folder)
         if (out / "README.md").is_file():
             shutil.copyfile(out / "README.md", folder / "README.md")
@@ -161,9 +167,18 @@ def _calibrated(
     beside = scorer.score([post.text for post in dev])
     polarity, emotion = (part.numpy() for part in outputs(network, dev_ids)[:2])
     (gold, _), (felt, _) = (_labels(dev, *kind) for kind in _KINDS)
-    share, temperature = choose_share(polarity, beside[:, : len(SENTIMENTS)], gold)
+    han = np.array([has_han(post.text) for post in dev], bool)
+    scripts = np.zeros((len(dev), 2), np.float32)
+    scripts[:] = together = choose_share(polarity, beside[:, : len(SENTIMENTS)], gold)
+    chosen = {True: together, False: together}
+    for script in (True, False):
+        rows = han == script
+        if (gold[rows] >= 0).sum() >= _LEAST_HELD:
+            # N-grams of many long reviews say much about reviews, those of few tweets little about tweets.
+            chosen[script] = choose_share(polarity[rows], beside[rows, : len(SENTIMENTS)], gold[rows])
+        scripts[rows] = chosen[script]
     emotion_share, emotion_temperature = choose_share(emotion, beside[:, len(SENTIMENTS) :], felt)
-    shares = softmax(polarity + share * beside[:, : len(SENTIMENTS)], temperature)
+    shares = softmax((polarity + scripts[:, :1] * beside[:, : len(SENTIMENTS)]) / scripts[:, 1:], 1.0)
     right = (shares.argmax(1) == gold)[gold >= 0]
     feelings = emotion + emotion_share * beside[:, len(SENTIMENTS) :]
     metrics = {
@@ -174,8 +189,10 @@ def _calibrated(
     return SentimentManifest(
         version="",
         max_tokens=settings.tokens,
-        temperature=float(temperature),
-        ngram_share=float(share),
+        temperature=float(chosen[True][1]),
+        ngram_share=float(chosen[True][0]),
+        latin_temperature=float(chosen[False][1]),
+        latin_ngram_share=float(chosen[False][0]),
         emotion_temperature=float(emotion_temperature),
         emotion_ngram_share=float(emotion_share),
         unsure_below=_unsure_below(shares.max(1)[gold >= 0], right),
@@ -215,6 +232,7 @@ def export_model(adapter: Path, base: Path, out: Path, quantise: bool = True) ->
     """
     manifest = SentimentManifest.read(adapter)
     network = merged(load_adapter(base, adapter)).eval()
+    topics = TopicMap.read(adapter)
     if quantise:
         table = network.body.get_input_embeddings()
         network.body.set_input_embeddings(RowQuantised(table.weight.data))
@@ -223,7 +241,7 @@ def export_model(adapter: Path, base: Path, out: Path, quantise: bool = True) ->
         folder = Path(name) / "model"
         folder.mkdir()
         plain = Path(name) / "plain.onnx"
-        _trace(_Graph(network), plain)
+        _trace(_Graph(network, topics), plain)
         if quantise:
             heads = [
                 node.name
@@ -260,30 +278,35 @@ def ensure_model(data_dir: Path, base: Path, shipped: Path = ADAPTER_DIR) -> tup
 
 
 class _Graph(nn.Module):
-    """The network with the mask that ONNX wants."""
+    """The network and the topic map with the mask that ONNX wants."""
 
-    def __init__(self, network: SentimentNetwork) -> None:
+    def __init__(self, network: SentimentNetwork, topics: TopicMap) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.layers = network, topics.layers
+        self.register_buffer("weight", topics.weight)
+        self.register_buffer("bias", topics.bias)
         self.token_types = int(getattr(network.body.config, "type_vocab_size", 0) or 0) > 1
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
         extra = {"token_type_ids": torch.zeros_like(input_ids)} if self.token_types else {}
         # A ready 4-D mask skips the library's own mask code, which the tracer would freeze to one length.
         bias = (1.0 - attention_mask[:, None, None, :].float()) * -1e4
-        hidden = self.network.body(input_ids=input_ids, attention_mask=bias, **extra).last_hidden_state
+        read = self.network.body(input_ids=input_ids, attention_mask=bias, output_hidden_states=True, **extra)
+        hidden = read.last_hidden_state
         if self.network.pooling == "cls":
             vector = hidden[:, 0]
         else:
             weight = attention_mask[..., None].float()
             vector = (hidden * weight).sum(1) / weight.sum(1).clamp_min(1e-6)
-        return self.network.heads(vector)
+        topic = joined_means(read.hidden_states, attention_mask, self.layers) @ self.weight + self.bias
+        unit = topic / torch.sqrt((topic * topic).sum(-1, keepdim=True) + 1e-12)
+        return (*self.network.heads(vector), unit)
 
 
 def _trace(graph: nn.Module, path: Path) -> None:
     ids = torch.tensor([[2, 5, 6, 3], [2, 7, 3, 0]])
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
-    names = ["sentiment", "emotion", "action"]
+    names = ["sentiment", "emotion", "action", "topic"]
     axes: dict[str, Any] = {name: {0: "batch", 1: "tokens"} for name in ("input_ids", "attention_mask")}
     axes |= {name: {0: "batch"} for name in names}
     with warnings.catch_warnings(), torch.inference_mode():

@@ -14,7 +14,7 @@ from actions.opinion.words import WordCutter
 from city.settings import load_settings
 from nlp.encoder import BASE_DIR, Encoder
 from nlp.entities.gazetteer import Gazetteer
-from nlp.sentiment import EMOTIONS, Feeling
+from nlp.sentiment import EMOTIONS, Feeling, Readings
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=timezone.utc)
 _BAD = (
@@ -37,13 +37,16 @@ _BAD = (
 _GOOD = ("谢谢", "点赞", "好看", "thank", "great", "lovely", "阳光")
 
 
-class WordFeeler:
+class WordReader:
     """Feelings from plain words, so that tests of everything behind the model need no model."""
 
     version = "words-1"
 
-    def predict(self, texts: Sequence[str]) -> list[Feeling]:
-        return [self._one(text.lower()) for text in texts]
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def read(self, texts: Sequence[str]) -> Readings:
+        return Readings([self._one(text.lower()) for text in texts], self._encoder.encode(texts))
 
     def _one(self, text: str) -> Feeling:
         bad, good = any(w in text for w in _BAD), any(w in text for w in _GOOD)
@@ -74,7 +77,7 @@ def gazetteer() -> Gazetteer:
 @pytest.fixture(scope="session")
 def judge(encoder: Encoder, gazetteer: Gazetteer, tmp_path_factory: pytest.TempPathFactory) -> Judge:
     cutter = WordCutter(gazetteer, tmp_path_factory.mktemp("words"))
-    return Judge(WordFeeler(), encoder, load_lexicon(), gazetteer, cutter)
+    return Judge(WordReader(encoder), load_lexicon(), gazetteer, cutter)
 
 
 class Clock:
@@ -104,7 +107,6 @@ def make_service(tmp_path: Path, judge: Judge, clock: Clock) -> Iterator[MakeSer
             settings.path,
             ZoneInfo("Asia/Shanghai"),
             tmp_path / "var",
-            BASE_DIR,
             clock=clock,
             make_judge=lambda: judge,
             send=send,

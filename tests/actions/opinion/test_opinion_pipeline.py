@@ -176,11 +176,11 @@ KILLED = textwrap.dedent(
     from actions.opinion.watch import pull
     from actions.opinion.words import WordCutter
     from nlp.encoder import BASE_DIR, Encoder
-    from tests.actions.opinion.conftest import WordFeeler
+    from tests.actions.opinion.conftest import WordReader
 
     data, file = Path(sys.argv[1]), Path(sys.argv[2])
-    judge = Judge(WordFeeler(), Encoder.load(BASE_DIR, max_tokens=32), load_lexicon(), None, WordCutter(None, data))
-    service = OpinionService(OpinionSection(batch=8), Path, ZoneInfo("UTC"), data, BASE_DIR, make_judge=lambda: judge)
+    judge = Judge(WordReader(Encoder.load(BASE_DIR, max_tokens=32)), load_lexicon(), None, WordCutter(None, data))
+    service = OpinionService(OpinionSection(batch=8), Path, ZoneInfo("UTC"), data, make_judge=lambda: judge)
     with service.reader() as pipeline:
         print("ready", flush=True)
         print(pull(service, pipeline, FileSource("file", file, 8)).new, flush=True)
