@@ -169,6 +169,8 @@ def speed(posts_wanted: int) -> dict[str, Any]:
         service = _service(Path(name), START + timedelta(days=22))
         with service.reader() as pipeline:
             pull(service, pipeline, Posts(_renamed(stream[:128], "warm"), service.section.batch))
+            start, end = service.period(1)
+            service.chart("city", start, end, "warm", "en")  # the drawing library is loaded once a process
             source = Posts(_renamed(stream, "s"), service.section.batch)
             began, cpu = time.perf_counter(), time.process_time()
             report = pull(service, pipeline, source)

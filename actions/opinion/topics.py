@@ -24,6 +24,7 @@ _MERGE_COSINE = 0.88
 _MOST_TERMS = 120
 _MEMORY = 60  # the centre follows about so many of the latest posts
 _LABEL_WORDS = 3
+_CANDIDATES = 8
 
 
 @dataclass
@@ -203,7 +204,10 @@ class TopicBook:
         scores = self._matrix[:count] @ vector if number is None else self._likeness[number, :count]
         best: Topic | None = None
         reached = self._cosine
-        for row in np.argpartition(-scores, min(8, count - 1))[:8] if count > 8 else range(count):
+        near = np.flatnonzero(scores >= self._cosine - _SAME_CATEGORY - _SAME_PLACE)
+        if len(near) > _CANDIDATES:
+            near = near[np.argpartition(-scores[near], _CANDIDATES)[:_CANDIDATES]]
+        for row in near:
             topic = self.topics[self._rows[int(row)]]
             score = float(scores[int(row)]) + _agreement(topic, where)
             if score >= reached:
