@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.nlu_page import page
+from benchmarks.nlu_page import write_page
 from nlp.joint import JointModel
 from nlp.joint_manifest import MANIFEST
 from training.nlu.data import OOS_LABELS, DataSet, Example, load_data
@@ -275,6 +275,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, default=Path("var/benchmarks/nlu.json"))
     parser.add_argument("--page", type=Path, help="Markdown page to write from all figures so far")
+    parser.add_argument(
+        "--ablations", type=Path, help="figures of `benchmarks.nlu_ablations` to put on the page"
+    )
     return parser.parse_args()
 
 
@@ -314,7 +317,8 @@ def main() -> None:
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if options.page is not None:
-        options.page.write_text(page(results), encoding="utf-8")
+        rows = json.loads(options.ablations.read_text(encoding="utf-8")) if options.ablations else {}
+        write_page(options.page, results, rows)
 
 
 if __name__ == "__main__":

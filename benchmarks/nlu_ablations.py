@@ -1,7 +1,7 @@
 """What each choice of NLU training costs and brings, on our own data and test files.
 
 Run: `python -m benchmarks.nlu_ablations [--only no_aug,no_ngrams] [--limit 1500] [--epochs 4]`. Every row is one run from the same seed
-that differs from the defaults in one thing.
+that differs from the defaults in one thing; figures are added to those in `--out`.
 """
 
 from __future__ import annotations
@@ -65,13 +65,15 @@ def main() -> None:
     tests = load_data(ROOT / "tests" / "data" / "nlu")
     chosen = [name.strip() for name in options.only.split(",") if name.strip()] or list(ROWS)
     results: dict[str, Any] = {}
+    if options.out.is_file():
+        results = json.loads(options.out.read_text(encoding="utf-8"))
     for name in chosen:
         settings = replace(TrainSettings(base=ROOT / "nlp" / "base", epochs=options.epochs), **ROWS[name])
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder)
-            started = time.perf_counter()
+            started, spent = time.perf_counter(), time.process_time()
             trained = train(data, out, settings, gazetteer=ROOT / "bot" / "data" / "gazetteer" / "city.csv")
-            seconds = time.perf_counter() - started
+            seconds, cpu = time.perf_counter() - started, time.process_time() - spent
             found = evaluate(JointModel.load(out), DataSet(tests.examples))
         results[name] = {
             "accuracy": found["accuracy"],
@@ -83,6 +85,9 @@ def main() -> None:
             "p50_ms": found["latency"]["p50_ms"],
             "graph_mb": trained.exported.megabytes,
             "train_s": seconds,
+            "train_cpu_s": cpu,
+            "train_texts": len(data.examples),
+            "texts": len(tests.examples),
         }
         row = results[name]
         noise = " ".join(f"{kind} {value:.3f}" for kind, value in row["noise"].items())

@@ -1,10 +1,14 @@
-"""Writes the figures of `benchmarks.nlu` as a Markdown page."""
+"""Writes the figures of `benchmarks.nlu` and `benchmarks.nlu_ablations` as a Markdown page; its notes stay."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isnan
+from pathlib import Path
 from typing import Any
+
+Figures = Mapping[str, Mapping[str, Mapping[str, Any]]]
+_NOTES = "## Notes"
 
 _NAMES = {
     "chengda": "**Chengda**",
@@ -20,13 +24,18 @@ _PARTS = ("own blind_zh", "own blind_en", "clinc150 dev", "cic_zh dev", "xsid en
 _NOISE = ("typo", "homophone", "punctuation", "case")
 
 
-def page(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Return the page.
+def write_page(path: Path, results: Figures, ablations: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the page; what people wrote under "Notes" in the one that stands there is kept.
 
     Args:
+        path: of the page.
         results: figures by `set part` and row, as `benchmarks.nlu` collects them.
+        ablations: figures by row, as `benchmarks.nlu_ablations` collects them.
     """
-    return "\n".join([_head(), *_intents(results), *_noise(results), *_missing(results), ""])
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    notes = before[before.index(_NOTES) :].rstrip() if _NOTES in before else ""
+    parts = [_head(), *_intents(results), *_noise(results), *_missing(results), *_ablations(ablations)]
+    path.write_text("\n".join([*parts, "", notes]).rstrip() + "\n", encoding="utf-8")
 
 
 def _head() -> str:
@@ -41,7 +50,7 @@ Tests named `blind` were written by hand after the training data and are never t
 """
 
 
-def _intents(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+def _intents(results: Figures) -> list[str]:
     lines = [
         "## Accuracy, calibration, out of scope, cost",
         "",
@@ -62,7 +71,7 @@ def _intents(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str
     return [*lines, ""]
 
 
-def _noise(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+def _noise(results: Figures) -> list[str]:
     lines = [
         "## Points lost on damaged copies",
         "",
@@ -80,7 +89,7 @@ def _noise(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
     return lines
 
 
-def _missing(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+def _missing(results: Figures) -> list[str]:
     """Name what was not measured, so that a gap in the table is not read as a figure left out on purpose."""
     gaps = [
         f"{name}: {', '.join(_NAMES[row].strip('*') for row in _NAMES if row not in results.get(name, {}))}"
@@ -88,6 +97,32 @@ def _missing(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str
         if any(row not in results.get(name, {}) for row in _NAMES)
     ]
     return ["", "Not measured yet: " + "; ".join(gaps) + "."] if gaps else []
+
+
+def _ablations(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    some = next(iter(rows.values()))
+    lines = [
+        "",
+        "## What each choice brings",
+        "",
+        "`python -m benchmarks.nlu_ablations`: each row is one run on our data from the same seed that differs from the "
+        "defaults in one thing. "
+        f"{some['train_texts']} texts, tested on {some['texts']} held-out ones. These short runs compare choices; "
+        "their accuracy is not that of the full model above.",
+        "",
+        "| row | accuracy | zh | en | typo | homophone | entity F1 | ECE | p50 ms | MB | train CPU s |",
+        "|" + "---|" * 11,
+    ]
+    for name, found in rows.items():
+        noise = " | ".join(_percent(found["noise"].get(kind)) for kind in ("typo", "homophone"))
+        lines.append(
+            f"| {name} | {_percent(found['accuracy'])} | {_percent(found['zh'])} | {_percent(found['en'])} | {noise} "
+            f"| {_percent(found['entity_f1'])} | {found['ece']:.3f} | {found['p50_ms']:.1f} | {found['graph_mb']:.0f} "
+            f"| {found['train_cpu_s']:.0f} |"
+        )
+    return lines
 
 
 def _ordered(rows: Mapping[str, Any]) -> list[str]:

@@ -213,7 +213,8 @@ class JointModel:
     ) -> Prediction:
         manifest, limits = self.manifest, self.manifest.thresholds
         order = np.argsort(-probabilities, kind="stable")
-        ranking = tuple((manifest.intents[i], float(probabilities[i])) for i in order)
+        names = [manifest.intents[i] for i in order.tolist()]
+        ranking = tuple(zip(names, probabilities[order].tolist(), strict=True))
         intent, confidence = ranking[0]
         empty = not prepared.strip()
         accepted = (

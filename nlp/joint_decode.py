@@ -44,12 +44,13 @@ def novelty_features(
         oos_columns: columns of `logits` that are trained out-of-scope classes.
     """
     probabilities = softmax(logits, temperature)
-    inside = np.array([i for i in range(logits.shape[1]) if i not in set(oos_columns)], np.int64)
-    known = logits[:, inside].astype(np.float64) if len(inside) else logits.astype(np.float64)
+    inside = np.ones(logits.shape[1], bool)
+    inside[list(oos_columns)] = False
+    known = logits[:, inside if inside.any() else ~inside].astype(np.float64)
     top = known.max(axis=1)
     energy = -(top + np.log(np.exp(known - top[:, None]).sum(axis=1)))
     oos = probabilities[:, list(oos_columns)].sum(axis=1) if oos_columns else np.zeros(len(logits))
-    best = probabilities[:, inside].max(axis=1) if len(inside) else probabilities.max(axis=1)
+    best = probabilities[:, inside].max(axis=1) if inside.any() else probabilities.max(axis=1)
     return np.stack([1.0 - best, energy, distance.astype(np.float64), oos], axis=1).astype(np.float32)
 
 

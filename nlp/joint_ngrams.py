@@ -10,7 +10,8 @@ import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from math import log, sqrt
+from functools import lru_cache
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 BUCKETS = 1 << 15
 LONGEST = 4
-_MAX_CHARS = 300
+_MAX_CHARS, _LONG_WORD = 300, 16
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -27,12 +28,21 @@ def buckets(prepared: str, count: int = BUCKETS) -> Counter[int]:
     text = unicodedata.normalize("NFKC", prepared[:_MAX_CHARS]).lower()
     found: Counter[int] = Counter()
     for word in text.split():
-        raw = f" {word} "
-        for size in range(1, LONGEST + 1):
-            for start in range(len(raw) - size + 1):
-                gram = raw[start : start + size].encode("utf-8", "replace")
-                found[zlib.crc32(gram) % count] += 1
+        found.update(_hashed(word, count) if len(word) > _LONG_WORD else _cached(word, count))
     return found
+
+
+def _hashed(word: str, count: int) -> tuple[int, ...]:
+    raw = f" {word} "
+    return tuple(
+        zlib.crc32(raw[start : start + size].encode("utf-8", "replace")) % count
+        for size in range(1, LONGEST + 1)
+        for start in range(len(raw) - size + 1)
+    )
+
+
+# Words of spaced languages come again and again; a Chinese sentence, which is one word here, does not.
+_cached = lru_cache(maxsize=8192)(_hashed)
 
 
 class NgramScorer:
@@ -70,7 +80,10 @@ class NgramScorer:
 
 def weighted(counts: Counter[int], idf: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray]:
     """Return bucket numbers and length-one weights (1 + log count) * idf; buckets without an idf are left out."""
-    at = np.array([bucket for bucket in counts if idf[bucket] > 0], np.int64)
-    values = np.array([(1.0 + log(counts[int(b)])) * float(idf[b]) for b in at], np.float32)
+    at = np.fromiter(counts.keys(), np.int64, len(counts))
+    known = idf[at].astype(np.float64)
+    times = np.fromiter(counts.values(), np.float64, len(counts))
+    kept = known > 0
+    at, values = at[kept], ((1.0 + np.log(times[kept])) * known[kept]).astype(np.float32)
     length = sqrt(float((values * values).sum()))
     return at, (values / length if length else values)

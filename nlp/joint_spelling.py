@@ -88,6 +88,7 @@ class Speller:
             self._after[first][second] = count
         self._near: dict[str, list[str]] = defaultdict(list)
         self._alike: dict[str, list[str]] = defaultdict(list)
+        self._options = lru_cache(maxsize=8192)(self._possible)
         for word, count in counts.words.items():
             if _HAN.match(word):
                 for sound in sounds(word):
@@ -124,18 +125,26 @@ class Speller:
         for token, doubted in zip([*tokens, _END], [*odd, False], strict=True):
             options = self._options(token) if doubted else {token: 0.0}
             column: dict[str, tuple[float, str]] = {}
-            for candidate, cost in options.items():
-                column[candidate] = min(
-                    (before + cost - self._likely(previous, candidate), previous)
-                    for previous, (before, _) in states[-1].items()
-                )
+            # A word that never followed any of those before costs the same after each: the cheapest one leads to it.
+            cheapest = min((cost, word) for word, (cost, _) in states[-1].items())
+            ways = [
+                (word, cost, self._after[word])
+                for word, (cost, _) in states[-1].items()
+                if word in self._after
+            ]
+            for candidate, change in options.items():
+                best = cheapest[0] + self._alone(candidate), cheapest[1]
+                for word, cost, after in ways:
+                    if candidate in after:
+                        best = min(best, (cost + self._together(word, candidate, after[candidate]), word))
+                column[candidate] = best[0] + change, best[1]
             states.append(column)
         chosen = [_END]
         for column in reversed(states[1:]):
             chosen.append(column[chosen[-1]][1])
         return chosen[-2:0:-1]
 
-    def _options(self, token: str) -> dict[str, float]:
+    def _possible(self, token: str) -> Mapping[str, float]:
         """Return what a token may stand for, each with what the change costs."""
         found = {token: 0.0}
         if _HAN.match(token):
@@ -150,15 +159,19 @@ class Speller:
                         found.setdefault(other, _SLIP if slips == 1 else _TWO_SLIPS)
         return found
 
-    def _likely(self, previous: str, word: str) -> float:
+    def _alone(self, word: str) -> float:
+        """Return what a word costs where it never stood in the training texts."""
         single = self._counts.words.get(word, 0)
-        if not single:
-            if _HAN.match(word):
-                return _FOREIGN_HAN
-            return _FOREIGN if not word.isalpha() or self._is_piece(word) else _NONSENSE
-        pair = self._after.get(previous, {}).get(word, 0)
-        share = pair / self._counts.words[previous] if pair else 0.0
-        return log(_BIGRAM * share + (1 - _BIGRAM) * single / self._total)
+        if single:
+            return -log((1 - _BIGRAM) * single / self._total)
+        if _HAN.match(word):
+            return -_FOREIGN_HAN
+        return -_FOREIGN if not word.isalpha() or self._is_piece(word) else -_NONSENSE
+
+    def _together(self, previous: str, word: str, pairs: int) -> float:
+        """Return what a word costs after one that it followed so often in the training texts."""
+        share = pairs / self._counts.words[previous]
+        return -log(_BIGRAM * share + (1 - _BIGRAM) * self._counts.words[word] / self._total)
 
 
 def piece_test(tokenizer: Tokenizer) -> Callable[[str], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from training.nlu.data import Example
 from training.nlu.tagging import IGNORED, token_tags
 
 _LEAST_TOKENS, _MOST_TOKENS = 24, 128
+# Batches that are sorted by length together: the more, the less padding.
+_POOL = 100
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,18 @@ def encode(
         )
         for example, text, encoding in zip(examples, texts, tokenizer.encode_batch(texts), strict=True)
     ]
+
+
+def some_of_each(rows: Sequence[Encoded], count: int) -> list[Encoded]:
+    """Return at most `count` examples of each intent, spread evenly over all that it has."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for at, row in enumerate(rows):
+        places[row.intent].append(at)
+    chosen: list[int] = []
+    for found in places.values():
+        kept = min(count, len(found))
+        chosen += [found[number * len(found) // kept] for number in range(kept)]
+    return [rows[at] for at in sorted(chosen)]
 
 
 class EncodedSet(Dataset[Encoded]):
@@ -119,7 +134,7 @@ class LengthBatches(Sampler[list[int]]):
         self._epoch += 1
         order = list(range(len(self._lengths)))
         rng.shuffle(order)
-        pool = self._batch * 40
+        pool = self._batch * _POOL
         batches: list[list[int]] = []
         for start in range(0, len(order), pool):
             block = sorted(order[start : start + pool], key=lambda row: self._lengths[row])

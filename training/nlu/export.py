@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from training.nlu.batches import Encoded, collate
 from training.nlu.calibration import FloatArray, Novelty
+from training.nlu.fused_attention import DOMAIN, OPERATOR, FusedAttention, fused_attention
 from training.nlu.network import JointNetwork
 
 log = logging.getLogger(__name__)
@@ -47,9 +48,9 @@ class _TableInt8(nn.Module):
 class _Graph(nn.Module):
     """Network plus Mahalanobis distance, with the shapes ONNX wants."""
 
-    def __init__(self, network: JointNetwork, novelty: Novelty) -> None:
+    def __init__(self, network: JointNetwork, novelty: Novelty, attention: FusedAttention) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.attention = network, attention
         self.token_types = int(getattr(network.body.config, "type_vocab_size", 0) or 0) > 1
         self.register_buffer("mean", torch.from_numpy(novelty.mean))
         self.register_buffer("whiten", torch.from_numpy(novelty.whiten))
@@ -58,6 +59,7 @@ class _Graph(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         extra = {"token_type_ids": torch.zeros_like(input_ids)} if self.token_types else {}
         # A ready 4-D mask skips the library's own mask code, which the tracer would freeze to one length.
+        self.attention.see(attention_mask)
         bias = (1.0 - attention_mask[:, None, None, :].float()) * -1e4
         hidden = self.network.body(input_ids=input_ids, attention_mask=bias, **extra).last_hidden_state
         pooled = self.network.pool(hidden, attention_mask)
@@ -99,7 +101,7 @@ def export(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".onnx-") as name:
         folder = Path(name)
         full = folder / "full.onnx"
-        _trace(_Graph(network, novelty).eval(), full)
+        _trace(network, novelty, full)
         before = right(full, check)
         reference = reached = _share(before)
         chosen, precision = full, "fp32"
@@ -108,7 +110,7 @@ def export(
             table = network.body.get_input_embeddings()
             try:
                 network.body.set_input_embeddings(_TableInt8(table.weight.data))
-                _trace(_Graph(network, novelty).eval(), compact)
+                _trace(network, novelty, compact)
             finally:
                 network.body.set_input_embeddings(table)
             for precision, excluded in (("int8", _sensitive(compact)), ("mixed", _outputs(compact))):
@@ -116,7 +118,7 @@ def export(
                 quantise_quietly(
                     compact,
                     candidate,
-                    op_types_to_quantize=["MatMul", "Gemm"],
+                    op_types_to_quantize=["MatMul", "Gemm", OPERATOR],
                     per_channel=True,
                     reduce_range=True,
                     weight_type=QuantType.QInt8,
@@ -198,21 +200,22 @@ def outputs(path: Path, rows: Sequence[Encoded], names: Sequence[str]) -> list[F
     return [np.concatenate(column)[back] for column in found]
 
 
-def _trace(graph: nn.Module, path: Path) -> None:
+def _trace(network: JointNetwork, novelty: Novelty, path: Path) -> None:
     ids = torch.tensor([[2, 5, 6, 3], [2, 7, 3, 0]])
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     axes = {0: "batch", 1: "tokens"}
     dynamic = {"input_ids": axes, "attention_mask": axes, "tag_logits": axes}
     dynamic |= {name: {0: "batch"} for name in OUTPUTS if name != "tag_logits"}
-    with warnings.catch_warnings(), torch.inference_mode():
+    with warnings.catch_warnings(), torch.no_grad(), fused_attention(network.body) as attention:
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            graph,
+            _Graph(network, novelty, attention).eval(),
             (ids, mask),
             str(path),
             input_names=["input_ids", "attention_mask"],
             output_names=list(OUTPUTS),
             dynamic_axes=dynamic,
             opset_version=17,
+            custom_opsets={DOMAIN: 1},
             dynamo=False,
         )

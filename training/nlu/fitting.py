@@ -22,9 +22,12 @@ from training.nlu.batches import Encoded, EncodedSet, LengthBatches, collate
 from training.nlu.device import Compute
 from training.nlu.network import JointNetwork, joint_loss
 from training.nlu.settings import TrainSettings
+from training.nlu.small_table import used_rows
 
 log = logging.getLogger(__name__)
 Progress = Callable[[float, str], None]
+# After so many steps the moving average takes in the weights of every fourth one: it moves slower than that by far.
+_EVERY_STEP, _STRIDE = 100, 4
 
 
 class JointTrainer(Trainer):
@@ -173,11 +176,13 @@ class Keeper(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         """Report progress, average the weights, and stop when the time is up."""
-        if self._average is not None:
+        stride = 1 if state.global_step <= _EVERY_STEP else _STRIDE
+        if self._average is not None and state.global_step % stride == 0:
             # Early weights would weigh the average down, so its memory grows with the steps.
-            keep = min(self.settings.average, (1 + state.global_step) / (10 + state.global_step))
-            for name, parameter in self._trained():
-                self._average[name].lerp_(parameter.detach(), 1 - keep)
+            keep = min(self.settings.average, (1 + state.global_step) / (10 + state.global_step)) ** stride
+            torch._foreach_lerp_(
+                list(self._average.values()), [p.detach() for _, p in self._trained()], 1 - keep
+            )
         if self.progress is not None and state.max_steps:
             self.progress(state.global_step / state.max_steps, f"step {state.global_step}/{state.max_steps}")
         if self.settings.minutes and time.monotonic() - self._started > 60 * self.settings.minutes:
@@ -239,6 +244,29 @@ def fit(
 
     `noisy` holds damaged versions of `train`, see `EncodedSet`. Returns the measures after every epoch.
     """
+    with used_rows(network.body, [train, dev, *noisy]) as renumber:
+        return _fit(
+            network,
+            renumber(train),
+            renumber(dev),
+            settings,
+            compute,
+            weights,
+            progress,
+            [renumber(rows) for rows in noisy],
+        )
+
+
+def _fit(
+    network: JointNetwork,
+    train: Sequence[Encoded],
+    dev: Sequence[Encoded],
+    settings: TrainSettings,
+    compute: Compute,
+    weights: Tensor | None,
+    progress: Progress | None,
+    noisy: Sequence[Sequence[Encoded]],
+) -> list[dict[str, float]]:
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     steps = steps_of(len(train), settings)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from training.nlu.batches import Encoded
+from training.nlu.batches import Encoded, some_of_each
 from training.nlu.device import Compute
 from training.nlu.fitting import run
 from training.nlu.network import JointNetwork
@@ -16,18 +15,12 @@ from training.nlu.network import JointNetwork
 # Length of a class's weight vector in units of 1 / typical distance from the mean: a soft but clear start.
 _SHARPNESS = 8.0
 # So many examples are enough for a class's centre.
-_EXAMPLES = 100
+_EXAMPLES = 60
 
 
 def start_intent_head(network: JointNetwork, rows: Sequence[Encoded], intents: int, compute: Compute) -> None:
     """Set the intent head to cosine-like prototypes (Snell et al. 2017), which saves epochs over a random start."""
-    counts: Counter[int] = Counter()
-    chosen = []
-    for row in rows:
-        counts[row.intent] += 1
-        if counts[row.intent] <= _EXAMPLES:
-            chosen.append(row)
-    rows = chosen
+    rows = some_of_each(rows, _EXAMPLES)
     pooled = run(network, rows, compute)["pooled"]
     labels = np.array([row.intent for row in rows])
     mean = pooled.mean(0)

@@ -16,6 +16,35 @@ from training.nlu.errors import BaseModelError
 from training.nlu.tagging import IGNORED
 
 
+class QuickDropout(nn.Module):
+    """Dropout that draws eight random bits a number: the library's draw on a CPU costs more than the rest of it.
+
+    The share left out is rounded to 1/256.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.p = share
+        self.cut = round(256 * share)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Leave out numbers of any shape while training."""
+        if not self.training or not self.cut:
+            return values
+        words = torch.empty(-(-values.numel() // 8), dtype=torch.int64, device=values.device)
+        drawn = words.random_(torch.iinfo(torch.int64).min, None).view(torch.uint8)[: values.numel()]
+        kept = (drawn >= self.cut).view(values.shape).to(values.dtype)
+        return values * kept.mul_(256 / (256 - self.cut))
+
+
+def quick_dropout(body: nn.Module) -> None:
+    """Give an encoder `QuickDropout` in the place of its dropout layers."""
+    for module in list(body.modules()):
+        for name, child in module.named_children():
+            if type(child) is nn.Dropout and 0 < child.p < 1:
+                setattr(module, name, QuickDropout(child.p))
+
+
 class JointNetwork(nn.Module):
     """Encoder, pooled intent head and token tag head (Chen et al. 2019).
 
@@ -26,7 +55,7 @@ class JointNetwork(nn.Module):
         super().__init__()
         width = int(body.config.hidden_size)
         self.body, self.pooling = body, pooling
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = QuickDropout(dropout)
         self.intent_head = nn.Linear(width, intents)
         self.tag_head = nn.Linear(width, tags)
 
@@ -118,4 +147,5 @@ def load_body(base: Path, keep_layers: int = 0) -> nn.Module:
         chosen = torch.linspace(0, len(layers) - 1, keep_layers).round().long().tolist()
         body.encoder.layer = nn.ModuleList([layers[i] for i in chosen])
         body.config.num_hidden_layers = keep_layers
+    quick_dropout(body)
     return body

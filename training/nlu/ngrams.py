@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch.nn import functional
+from scipy.sparse import csr_matrix
 
 from nlp.joint_decode import softmax
 from nlp.joint_ngrams import BUCKETS, FloatArray, NgramScorer, buckets, weighted
 from training.nlu.calibration import IntArray, fit_temperature
 
-_EPOCHS, _BATCH, _RATE, _SMOOTHING = 8, 64, 0.3, 0.05
+_EPOCHS, _BATCH, _RATE, _SMOOTHING, _TINY = 8, 64, 0.3, 0.05, 1e-10
 # Shares of the n-gram logits that are tried on the dev set.
 _SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 
@@ -38,36 +37,37 @@ def train_ngrams(
         if times > 1 or len(texts) < 200:
             idf[bucket] = np.log((1 + len(texts)) / (1 + times)) + 1
     rows = [weighted(counts, idf) for counts in counted]
-    bag = torch.nn.EmbeddingBag(count, intents, mode="sum", sparse=True)
-    torch.nn.init.zeros_(bag.weight)
-    with torch.sparse.check_sparse_tensor_invariants(False):
-        _descend(bag, rows, torch.tensor(list(labels)), np.random.default_rng(seed))
-    weight = bag.weight.detach().numpy()
+    weight = _descend(rows, np.asarray(list(labels)), count, intents, np.random.default_rng(seed))
     scale = np.maximum(np.abs(weight).max(0), 1e-8) / 127
     return NgramScorer(np.round(weight / scale).astype(np.int8), scale.astype(np.float32), idf)
 
 
 def _descend(
-    bag: torch.nn.EmbeddingBag,
-    rows: Sequence[tuple[np.ndarray, FloatArray]],
-    labels: torch.Tensor,
+    rows: Sequence[tuple[IntArray, FloatArray]],
+    labels: IntArray,
+    count: int,
+    intents: int,
     rng: np.random.Generator,
-) -> None:
-    optimiser = torch.optim.Adagrad(bag.parameters(), lr=_RATE)
+) -> FloatArray:
+    """Return weights (count, intents) by Adagrad (Duchi et al. 2011), touching only what a batch holds."""
+    weight = np.zeros((count, intents), np.float32)
+    squares = np.zeros_like(weight)
     for _ in range(_EPOCHS):
         order = rng.permutation(len(rows))
         for start in range(0, len(order), _BATCH):
             chosen = order[start : start + _BATCH]
-            at = torch.from_numpy(np.concatenate([rows[row][0] for row in chosen]))
-            values = torch.from_numpy(np.concatenate([rows[row][1] for row in chosen]))
-            lengths = np.array([len(rows[row][0]) for row in chosen])
-            offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)[:-1]]))
-            loss = functional.cross_entropy(
-                bag(at, offsets, values), labels[chosen], label_smoothing=_SMOOTHING
-            )
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+            at, place = np.unique(np.concatenate([rows[row][0] for row in chosen]), return_inverse=True)
+            if not len(at):
+                continue
+            values = np.concatenate([rows[row][1] for row in chosen])
+            ends = np.cumsum([0, *(len(rows[row][0]) for row in chosen)])
+            texts = csr_matrix((values, place, ends), shape=(len(chosen), len(at)))
+            error = softmax(texts @ weight[at]) - _SMOOTHING / intents
+            error[np.arange(len(chosen)), labels[chosen]] -= 1 - _SMOOTHING
+            gradient = texts.T @ error / len(chosen)
+            squares[at] += gradient * gradient
+            weight[at] -= _RATE * gradient / (np.sqrt(squares[at]) + _TINY)
+    return weight
 
 
 def choose_share(logits: FloatArray, ngrams: FloatArray, labels: IntArray) -> float:

@@ -25,7 +25,7 @@ from nlp.joint_ngrams import NgramScorer
 from nlp.joint_spelling import Counts
 from nlp.joint_text import prepare
 from training.nlu.augment import Augmenter
-from training.nlu.batches import Encoded, encode, fitting_length
+from training.nlu.batches import Encoded, encode, fitting_length, some_of_each
 from training.nlu.calibration import FloatArray, calibrate, fit_novelty
 from training.nlu.checks import check_labels
 from training.nlu.data import OOS_LABELS, DataSet, Example
@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 WEIGHTS, SUSPECTS = "weights.safetensors", "suspects.tsv"
 # Damaged versions of each example that take turns over the passes.
 _VERSIONS = 3
+# So many training texts, and of a class at least so many, are enough for the centres and the covariance.
+_FOR_NOVELTY, _OF_EACH = 5000, 40
 
 
 @dataclass(frozen=True)
@@ -230,8 +232,8 @@ def _finish(
     limit: int,
 ) -> tuple[Manifest, Exported]:
     oos = [at for at, name in enumerate(intents) if name in OOS_LABELS]
-    seen = run(network, rows, compute)
-    novelty = fit_novelty(seen["pooled"], np.array([row.intent for row in rows]), oos)
+    seen = some_of_each(rows, max(_OF_EACH, _FOR_NOVELTY // len(intents)))
+    novelty = fit_novelty(run(network, seen, compute)["pooled"], np.array([row.intent for row in seen]), oos)
     network.to("cpu").eval()
     exported = export(network, novelty, out / GRAPH, dev_rows, settings.quantise)
     logits, distance = graph_outputs(out / GRAPH, dev_rows)
