@@ -56,7 +56,9 @@ class Chengda:
         """Train into a folder and load what runs in the server: the int8 graph."""
         if not (self._reuse and (self._folder / MANIFEST).is_file()):
             settings = TrainSettings(
-                base=ROOT / "nlp" / "base", augmentation=Augmentation() if self._own else Augmentation.off()
+                base=ROOT / "nlp" / "base",
+                augmentation=Augmentation() if self._own else Augmentation.off(),
+                clean_labels="off" if self._own else "auto",
             )
             names = ROOT / "bot" / "data" / "gazetteer" / "city.csv" if self._own else None
             self._folder.mkdir(parents=True)
