@@ -227,8 +227,14 @@ def _renamed(posts: Sequence[RawPost], lead: str, later: timedelta = timedelta(0
     ]
 
 
-def detection(seed: int, model: SentimentModel) -> dict[str, Any]:
-    """Three weeks with ten planted incidents: delay to the first alarm whose evidence is mostly of the incident."""
+def detection(seed: int, model: PostReader, alarms: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """Three weeks with ten planted incidents: delay to the first alarm whose evidence is mostly of the incident.
+
+    Args:
+        seed: of the stream and of its incidents.
+        model: reads the posts.
+        alarms: other limits than the default ones, to choose by.
+    """
     incidents = planted(START, 21, seed + 4)
     stream = generate(START, 21, incidents, seed=seed)
     belongs = {post.external_id: incident for post, incident in stream}
@@ -236,7 +242,7 @@ def detection(seed: int, model: SentimentModel) -> dict[str, Any]:
     false: list[str] = []
     seen: set[int] = set()
     with tempfile.TemporaryDirectory() as name:
-        service = _service(Path(name), reader=Remembering(model))
+        service = _service(Path(name), reader=model, alarms=dict(alarms or {}))
         door = Door.open(Path(name) / "opinion")
         with service.reader() as pipeline:
             # All posts at once fill batches well; what follows goes minute by minute as in life.
@@ -347,7 +353,8 @@ def main() -> None:
             found[part] = speed(options.posts)
         elif part == "detection":
             found[part] = [
-                detection(seed, model) for seed in range(options.seed, options.seed + options.seeds)
+                detection(seed, Remembering(model))
+                for seed in range(options.seed, options.seed + options.seeds)
             ]
         elif part == "memory":
             found[part] = memory(options.posts, model)

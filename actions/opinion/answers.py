@@ -287,9 +287,9 @@ def _compare(
     if found.now.posts and found.before.posts:
         moved = found.now.negative / found.now.posts - found.before.negative / found.before.posts
         lines.append(
-            f"负面占比{'上升' if moved > 0 else '下降'} {abs(moved):.1%}（上期 {was}）。"
+            f"负面占比{'上升' if moved > 0 else '下降'} {abs(moved) * 100:.1f} 个百分点（上期 {was}）。"
             if zh
-            else f"The negative share is {'up' if moved > 0 else 'down'} {abs(moved):.1%} (was {was})."
+            else f"The negative share is {'up' if moved > 0 else 'down'} {abs(moved) * 100:.1f} points (was {was})."
         )
     rising = sorted(found.topics, key=lambda t: t.before - t.posts)[:_MOST]
     if rising:

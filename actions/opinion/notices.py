@@ -24,6 +24,24 @@ def wanted_by(target: TargetSection, level: int, category: Category, escalated: 
     return not target.departments or bool(names & set(target.departments))
 
 
+def times(ratio: float) -> str:
+    """Return how many times as much something is: "2.5", "60"; a whole number from ten on."""
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}".removesuffix(".0")
+
+
+def _beside_usual(count: float, usual: float, language: str) -> str:
+    """Return a count beside what is usual in the words people use."""
+    zh = language == "zh"
+    if usual < 0.5:
+        return "平时这个时段几乎没有" if zh else "at this hour there is usually next to none"
+    if count >= 2 * usual:
+        ratio = times(count / usual)
+        return (
+            f"是平时的 {ratio} 倍（平时约 {usual:.1f} 条）" if zh else f"{ratio} times the usual {usual:.1f}"
+        )
+    return f"平时约 {usual:.1f} 条" if zh else f"usually {usual:.1f}"
+
+
 def reason_text(rule: str, reasons: Mapping[str, Any], language: str) -> str:
     """Return the numbers behind an alarm in one sentence."""
     zh = language == "zh"
@@ -34,9 +52,9 @@ def reason_text(rule: str, reasons: Mapping[str, Any], language: str) -> str:
     }.get(str(reasons.get("flood", "")), ("", ""))[0 if zh else 1]
     if rule == "volume":
         return (
-            f"近 1 小时 {reasons['posts']} 条（{reasons['authors']} 人），平时约 {reasons['usual']} 条，z = {reasons['z']}"
+            f"近 1 小时 {reasons['posts']} 条（{reasons['authors']} 人），{_beside_usual(reasons['posts'], reasons['usual'], 'zh')}"
             if zh
-            else f"{reasons['posts']} posts by {reasons['authors']} people in an hour, usually {reasons['usual']}; z = {reasons['z']}"
+            else f"{reasons['posts']} posts by {reasons['authors']} people in an hour, {_beside_usual(reasons['posts'], reasons['usual'], 'en')}"
         )
     if rule == "flood":
         return (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from actions.opinion.alarm_book import queue
 from actions.opinion.alarms import RULES
 from actions.opinion.model import LEVELS, AlarmView, Overview, Tally, TopicView
-from actions.opinion.notices import reason_text
+from actions.opinion.notices import reason_text, times
 from city.db import writing
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ def change(now: int, before: int, language: str) -> str:
     moved = (now - before) / before
     if abs(moved) < 0.005:
         return "与上期持平" if language == "zh" else "unchanged"
+    if now >= 2 * before:
+        ratio = times(now / before)
+        return f"是上期的 {ratio} 倍" if language == "zh" else f"{ratio} times the period before"
     if language == "zh":
         return f"较上期{'升' if moved > 0 else '降'} {abs(moved):.0%}"
     return f"{'up' if moved > 0 else 'down'} {abs(moved):.0%} on the period before"

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Sequence
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPError
 
 from channels.base import Inbound
 from channels.queue.base import Entry, InboundQueue, QueueError, from_json, short_id, to_json
+
+logger = logging.getLogger(__name__)
+# A broker that died leaves acknowledging, publishing and closing waiting for ever.
+_ANSWER_S = 10.0
+_LOST = (AMQPError, OSError, RuntimeError, asyncio.TimeoutError)
 
 
 class RabbitQueue(InboundQueue):
@@ -29,38 +35,53 @@ class RabbitQueue(InboundQueue):
         self._url = url
         self._name = name
         self._prefetch = prefetch
-        self._connection: AbstractRobustConnection | None = None
+        self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._consuming = False
+        self._opening = asyncio.Lock()
 
     async def open(self) -> None:
         """Connect, declare both queues and begin to consume."""
+        self._consuming = True
         await self.open_only()
-        queue = await self._declare(self._name, single=True)
-        await queue.consume(self._arrived.put)
+
+    async def _ready(self) -> AbstractChannel:
+        """Return the channel, on a new connection where the old one is lost."""
+        async with self._opening:
+            if self._channel is None or self._channel.is_closed:
+                await self.close()
+                await self.open_only()
+        assert self._channel is not None
+        return self._channel
 
     async def open_only(self) -> None:
         """Connect and declare both queues."""
         try:
-            self._connection = await aio_pika.connect_robust(self._url, timeout=10)
-            self._channel = await self._connection.channel(publisher_confirms=True)
-            await self._channel.set_qos(prefetch_count=self._prefetch)
-            await self._declare(f"{self._name}.dead", single=False)
-            await self._declare(self._name, single=True)
-        except (AMQPError, OSError, asyncio.TimeoutError) as error:
+            self._connection = await aio_pika.connect(self._url, timeout=_ANSWER_S)
+            channel = await self._connection.channel(publisher_confirms=True)
+            await channel.set_qos(prefetch_count=self._prefetch, timeout=_ANSWER_S)
+            await self._declare(channel, f"{self._name}.dead", single=False)
+            queue = await self._declare(channel, self._name, single=True)
+            if self._consuming:
+                # What a lost connection had handed out comes again.
+                self._arrived = asyncio.Queue()
+                await queue.consume(self._arrived.put, timeout=_ANSWER_S)
+            self._channel = channel
+        except _LOST as error:
             raise QueueError(f"RabbitMQ cannot be reached ({error}); check channels.queue.url") from error
 
-    async def _declare(self, name: str, *, single: bool) -> AbstractQueue:
-        assert self._channel is not None
+    @staticmethod
+    async def _declare(channel: AbstractChannel, name: str, *, single: bool) -> AbstractQueue:
         arguments: dict[str, object] = {"x-queue-type": "quorum"}
         if single:
             arguments["x-single-active-consumer"] = True
-        return await self._channel.declare_queue(name, durable=True, arguments=arguments)  # type: ignore[arg-type]
+        return await channel.declare_queue(name, durable=True, arguments=arguments, timeout=_ANSWER_S)  # type: ignore[arg-type]
 
     async def close(self) -> None:
         """Disconnect; RabbitMQ hands what is not done to the next consumer."""
-        if self._connection is not None:
-            await self._connection.close()
+        if self._connection is not None and not self._connection.is_closed:
+            await _settled(self._connection.close(), "closed")
 
     async def put(self, channel: str, messages: Sequence[Inbound]) -> None:
         """Publish messages and wait until the broker has confirmed them."""
@@ -68,19 +89,21 @@ class RabbitQueue(InboundQueue):
             await self._publish(self._name, channel, message)
 
     async def _publish(self, queue: str, channel: str, inbound: Inbound, error: str = "") -> None:
-        assert self._channel is not None
+        channel_now = await self._ready()
         body = {"channel": channel, "inbound": to_json(inbound), "error": error[:2000]}
-        await self._channel.default_exchange.publish(
+        await channel_now.default_exchange.publish(
             aio_pika.Message(
                 json.dumps(body, ensure_ascii=False).encode(),
                 delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
                 message_id=short_id(inbound.message_id),
             ),
             routing_key=queue,
+            timeout=_ANSWER_S,
         )
 
     async def take(self, limit: int, wait_s: float) -> Sequence[Entry]:
-        """Return what the broker has handed out."""
+        """Return what the broker has handed out; raises QueueError while it cannot be reached."""
+        await self._ready()
         try:
             first = await asyncio.wait_for(self._arrived.get(), wait_s)
         except asyncio.TimeoutError:
@@ -92,18 +115,18 @@ class RabbitQueue(InboundQueue):
 
     async def done(self, entry: Entry) -> None:
         """Acknowledge a message; after a lost connection the broker hands it out again."""
-        await entry.handle.ack()
+        await _acknowledge(entry.handle)
 
     async def dead(self, entry: Entry, error: str) -> None:
         """Move a message to the queue of dead letters."""
         await self._publish(f"{self._name}.dead", entry.channel, entry.inbound, error)
-        await entry.handle.ack()
+        await _acknowledge(entry.handle)
 
     async def dead_letters(self, limit: int = 200) -> Sequence[Entry]:
         """Return dead letters without taking them."""
         messages = await self._get_dead(limit)
         for message in messages:
-            await message.nack(requeue=True)
+            await _settled(message.nack(requeue=True), "given back")
         return [_entry(message) for message in messages]
 
     async def retry(self) -> int:
@@ -112,11 +135,11 @@ class RabbitQueue(InboundQueue):
         for message in messages:
             entry = _entry(message)
             await self._publish(self._name, entry.channel, entry.inbound)
-            await message.ack()
+            await _acknowledge(message)
         return len(messages)
 
     async def _get_dead(self, limit: int) -> list[AbstractIncomingMessage]:
-        queue = await self._declare(f"{self._name}.dead", single=False)
+        queue = await self._declare(await self._ready(), f"{self._name}.dead", single=False)
         messages: list[AbstractIncomingMessage] = []
         while len(messages) < limit:
             message = await queue.get(fail=False)
@@ -124,6 +147,24 @@ class RabbitQueue(InboundQueue):
                 break
             messages.append(message)
         return messages
+
+
+async def _acknowledge(message: AbstractIncomingMessage) -> None:
+    """Acknowledge a message unless its connection is lost: the broker then hands it out again anyway."""
+    if not message.channel.is_closed:
+        await _settled(message.ack(), "acknowledged")
+
+
+async def _settled(answer: Awaitable[object], what: str) -> None:
+    """Wait for the broker's answer, not for ever; without one it delivers again, which the dispatcher sees by the id."""
+    try:
+        await asyncio.wait_for(answer, _ANSWER_S)
+    except _LOST as error:
+        logger.warning(
+            "RabbitMQ: not %s (%s); what the broker has not noted it delivers again",
+            what,
+            type(error).__name__,
+        )
 
 
 def _entry(message: AbstractIncomingMessage) -> Entry:

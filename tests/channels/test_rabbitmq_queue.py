@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from collections.abc import Sequence
@@ -58,3 +59,35 @@ async def test_handed_out_in_order_and_again_to_the_next_consumer() -> None:
 async def test_a_broker_that_is_not_there_is_named() -> None:
     with pytest.raises(QueueError, match=r"channels\.queue\.url"):
         await RabbitQueue("amqp://127.0.0.1:1/").open()
+
+
+class Dead:
+    """A delivery, or a connection, of a broker that died: nothing it is told is ever answered."""
+
+    def __init__(self, *, breaks: bool) -> None:
+        self.breaks, self.asked, self.is_closed = breaks, 0, False
+        self.channel = self
+
+    async def ack(self) -> None:
+        self.asked += 1
+        if self.breaks:
+            raise ConnectionResetError
+        await asyncio.Event().wait()
+
+    close = ack
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+async def test_a_broker_that_died_holds_nothing_up(
+    breaks: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("channels.queue.rabbitmq._ANSWER_S", 0.02)
+    dead, queue = Dead(breaks=breaks), RabbitQueue("amqp://127.0.0.1:1/")
+    await asyncio.wait_for(queue.done(Entry(dead, "dove", letters(1)[0])), 5)
+    queue._connection = dead  # type: ignore[assignment]
+    await asyncio.wait_for(queue.close(), 5)
+    assert dead.asked == 2 and caplog.text.count("delivers again") == 2
+    dead.is_closed = True
+    await queue.close()
+    await queue.done(Entry(dead, "dove", letters(1)[0]))
+    assert dead.asked == 2

@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from actions.opinion.alarms import Rules, flood_reasons
 from actions.opinion.lexicon import load_lexicon
+from actions.opinion.notices import reason_text
 from actions.opinion.recent import Entry, Recent
+from actions.opinion.report import change
 from actions.opinion.settings import AlarmSection, OpinionSection, SeveritySection
 from actions.opinion.severity import fit_cuts, weigh
 from actions.opinion.stats import seasonal, wilson, z_score
@@ -184,3 +186,33 @@ def test_settings_name_what_is_wrong() -> None:
             OpinionSection(sources=[wrong])
     with pytest.raises(ValidationError, match="twice"):
         OpinionSection(sources=[source, source])
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "zh", "en"),
+    [
+        (60, 1, "是上期的 60 倍", "60 times the period before"),
+        (5, 2, "是上期的 2.5 倍", "2.5 times the period before"),
+        (3, 2, "较上期升 50%", "up 50% on the period before"),
+        (1, 4, "较上期降 75%", "down 75% on the period before"),
+        (7, 7, "与上期持平", "unchanged"),
+        (7, 0, "上期无数据", "nothing before"),
+        (0, 0, "", ""),
+    ],
+)
+def test_a_change_is_said_as_people_say_it(now: int, before: int, zh: str, en: str) -> None:
+    assert (change(now, before, "zh"), change(now, before, "en")) == (zh, en)
+
+
+@pytest.mark.parametrize(
+    ("usual", "zh", "en"),
+    [
+        (0.2, "平时这个时段几乎没有", "usually next to none"),
+        (1.0, "是平时的 12 倍（平时约 1.0 条）", "12 times the usual 1.0"),
+        (8.0, "平时约 8.0 条", "usually 8.0"),
+    ],
+)
+def test_an_alarm_says_its_volume_beside_the_usual(usual: float, zh: str, en: str) -> None:
+    reasons = {"posts": 12, "authors": 9, "usual": usual, "z": 9.1}
+    assert reason_text("volume", reasons, "zh").endswith(zh)
+    assert reason_text("volume", reasons, "en").endswith(en)
