@@ -66,7 +66,7 @@ DIALECTS = [
 
 def sentiment(folder: Path, model: SentimentModel) -> dict[str, Any]:
     """Three public sets, each with the model and two baselines trained on the same data in this run."""
-    encoder = Encoder.load(BASE_DIR, max_tokens=96)
+    encoder = Encoder.load(BASE_DIR, max_tokens=64)  # as many as the model reads
     ewect = load_posts([folder / "ewect_virus_zh.train.tsv.gz"])
     held = set(split_folds(ewect, 5, FOLD_SEED)[0])
     sets = {
@@ -89,6 +89,7 @@ def sentiment(folder: Path, model: SentimentModel) -> dict[str, Any]:
     found: dict[str, Any] = {"model": model.version}
     for name, (train, dev, field, score) in sets.items():
         found[name] = _compare(model, encoder, train, dev, field, score)
+        print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
     return found
 
 
@@ -105,7 +106,7 @@ def _compare(
     svm = make_pipeline(
         TfidfVectorizer(analyzer="char", ngram_range=(1, 4), min_df=2, sublinear_tf=True), LinearSVC(C=0.5)
     ).fit(texts, gold)
-    frozen = LogisticRegression(C=30, max_iter=300).fit(encoder.encode(texts), gold)
+    frozen = LogisticRegression(C=30, max_iter=2000).fit(encoder.encode(texts), gold)
     feelings = model.predict(asked)
     if field == "emotion":
         ours = [f.emotion for f in feelings]

@@ -52,7 +52,7 @@ _GROUPS = (
         r"|foreign|homeless) (?:people|persons|men|women|folks|citizens|residents)"
         r"|the (?:elderly|disabled|homeless)|people with disabilities"
         r"|muslims?|christians?|jews?|hindus?|buddhists?|catholics?|atheists?|arabs?|asians?|africans?|mexicans?|immigrants?|migrants?|refugees?|foreigners?"
-        r"|gays?|lesbians?|seniors|pensioners|locals|students|teenagers)\b",
+        r"|gays?|lesbians?|women|men|seniors|pensioners|locals|students|teenagers)\b",
         re.IGNORECASE,
     ),
 )

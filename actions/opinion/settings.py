@@ -87,7 +87,7 @@ class SeveritySection(_Section):
 class AlarmSection(_Section):
     """Limits of the alarm rules (see docs/opinion.md)."""
 
-    min_posts: int = Field(6, ge=2, le=1000)
+    min_posts: int = Field(5, ge=2, le=1000)
     min_authors: int = Field(4, ge=1, le=1000)
     z: float = Field(5.0, ge=2, le=50)
     season_days: int = Field(21, ge=3, le=90)

@@ -4,16 +4,22 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from actions.opinion.errors import UnknownAlarmError, WriterBusyError
+from actions.opinion.errors import SourceError, UnknownAlarmError, WriterBusyError
 from actions.opinion.model import RawPost
 from actions.opinion.service import OpinionService
+from actions.opinion.sources.base import Batch, PullSource
 from actions.opinion.tables import alarms, posts, seen
+from actions.opinion.topics import Placed, TopicBook
+from actions.opinion.watch import pull
 from city.db import reading
 from tests.actions.opinion.conftest import NOW
 
@@ -222,3 +228,49 @@ def _engine(data: Path):
     from city.db import make_engine
 
     return make_engine(f"sqlite:///{data / 'opinion.db'}")
+
+
+class Breaking(PullSource):
+    """Yields batches, then breaks."""
+
+    name = "breaking"
+
+    def __init__(self, batches: list[list[RawPost]]) -> None:
+        self._batches = batches
+
+    def read(self, position: Mapping[str, Any]) -> Iterator[Batch]:
+        for number, batch in enumerate(self._batches):
+            yield Batch(batch, {"n": number + 1})
+        raise SourceError("坏了", "broken")
+
+
+def test_batches_judged_ahead_are_kept_in_order_and_counted_once(make_service) -> None:
+    service = make_service()
+    text = "滨河路的路灯坏了三天了没人修"
+    batches = [
+        [raw(1, text), raw(2, "解放路煤气味很重")],
+        [raw(1, text), raw(3, text, source="news"), raw(4, "今天天气不错")],
+        [raw(5, f"转发微博 {text}"), raw(2, "解放路煤气味很重")],
+    ]
+    with service.reader() as pipeline, pytest.raises(SourceError, match="broken"):
+        pull(service, pipeline, Breaking(batches))
+    assert service.store.cursor("breaking") == {"n": 3}
+    found = {p.text: p.copies for p in service.queries.posts()}
+    assert found == {text: 2, "解放路煤气味很重": 0, "今天天气不错": 0}
+    assert count(service, seen) == 5
+
+
+def test_a_batch_finds_the_same_topics_as_its_posts_alone() -> None:
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(12, 16))
+    vectors = centres[rng.integers(0, 12, 200)] + 0.15 * rng.normal(size=(200, 16))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    alone, together = (TopicBook([], 1, 0.6, 8, 30) for _ in range(2))
+    numbers: tuple[list[int], list[int]] = ([], [])
+    for start in range(0, 200, 25):
+        part = vectors[start : start + 25]
+        together.expect(part)
+        for row, vector in enumerate(part):
+            numbers[0].append(alone.place(vector, NOW, Placed(), ["word"], "en").id)
+            numbers[1].append(together.place(vector, NOW, Placed(), ["word"], "en", row).id)
+    assert numbers[0] == numbers[1] and len(together.topics) == 8 and together.asleep == alone.asleep
