@@ -10,6 +10,7 @@ import typer
 from bot.training import dialogue_model
 from chengda.compose import dialogue_models_dir, nlu_is_current
 from chengda.console_output import console, errors
+from chengda.routing import routing_is_ready
 from city.settings import Settings
 
 
@@ -28,6 +29,12 @@ def prepare(settings: Settings) -> None:
         _child("train", "nlu")
     if settings.opinion is not None:
         _prepare_opinion(settings)
+    if settings.requests is not None:
+        if routing_is_ready(settings):
+            console.print("[green]✓[/] 诉求分派模型已是最新 · request router is up to date")
+        else:
+            console.print("[bold]…[/] 导出诉求分派模型 · exporting the request router")
+            _child("train", "routing")
     if dialogue_model(dialogue_models_dir(settings)).exists():
         console.print("[green]✓[/] 对话模型已是最新 · dialogue is up to date")
     else:

@@ -6,12 +6,14 @@ import typer
 
 from chengda.console_output import console, plain_errors, step
 from chengda.nlu import train_nlu
+from chengda.routing import train_routing
 from chengda.sentiment import train_sentiment
 from city.settings import SettingsError, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Train models. 训练模型。")
 app.command("nlu")(train_nlu)
 app.command("sentiment")(train_sentiment)
+app.command("routing")(train_routing)
 
 
 @app.command("dialogue")

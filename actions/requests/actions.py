@@ -15,7 +15,17 @@ from actions.general.replies import emergency_reply
 from actions.opinion.actions import note_complaint
 from actions.opinion.empathy import sympathy
 from actions.requests import configured, cues, get_service, ongoing, wording
-from actions.requests.draft import CATEGORY, CONFIRMATION, CONTACT, DETAILS, DUPLICATE, PLACE, SLOTS, Draft
+from actions.requests.draft import (
+    CATEGORY,
+    CONFIRMATION,
+    CONTACT,
+    DETAILS,
+    DUPLICATE,
+    PLACE,
+    SETTLED,
+    SLOTS,
+    Draft,
+)
 from actions.requests.errors import RequestsError
 from actions.requests.form import Form, Outcome
 from actions.requests.records import NewRequest
@@ -161,6 +171,9 @@ class ActionSubmitRequest(Action):
             reply = await asyncio.to_thread(_submit, draft, tracker, language)
         except RequestsError as error:
             say(dispatcher, Reply(error.text(language), "requests"))
+            if str(draft.decision).startswith("add:"):
+                # What cannot be added any more may still be reported.
+                draft = Draft(photos=draft.photos)
             draft.decision = None
             return [*_slots(draft), FollowupAction(FORM)]
         say(dispatcher, reply)
@@ -173,6 +186,11 @@ def _submit(draft: Draft, tracker: Tracker, language: str) -> Reply:
         number = decision.removeprefix("follow:")
         service.follow(number, tracker.sender_id, language)
         return wording.following(number, language)
+    if decision.startswith("add:"):
+        asker = ongoing.Asker(tracker.sender_id, language)
+        number = decision.removeprefix("add:")
+        detail = "" if draft.description in (None, SETTLED) else str(draft.description)
+        return ongoing.add_photos(service, asker, number, draft.photos, detail)
     metadata: dict[str, Any] = tracker.latest_message.get("metadata") or {}
     new = NewRequest(
         key=f"{tracker.sender_id}:{draft.id}",

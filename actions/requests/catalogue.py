@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from actions.requests.errors import CategoriesError, UnknownCategoryError
+from actions.requests.sentences import read_sentences
 from city.settings import Bilingual
 
 KINDS = ("report", "complaint", "suggestion", "praise")
@@ -55,6 +56,7 @@ class _File(_Model):
     urgencies: dict[Level, _Urgency]
     categories: list[_Category] = Field(min_items=1)
     by_district: dict[str, dict[str, str]] = {}
+    sentences: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,16 @@ class Catalogue:
         return name.get(language) if name else department
 
 
-def read_catalogue(path: Path) -> Catalogue:
+def read_catalogue(path: Path, *, sentences: bool = True) -> Catalogue:
     """Read and check the file of categories.
 
+    Args:
+        path: the file.
+        sentences: `False` passes over the sentence files that it names.
+
     Raises:
-        CategoriesError: it is missing, no YAML, or an entry is wrong; the message names file, key and mend.
+        CategoriesError: it or a sentence file that it names is missing or wrong; the message names file, key
+            and mend.
     """
     try:
         data: Any = YAML(typ="safe", pure=True).load(path.read_text("utf-8-sig"))
@@ -144,8 +151,10 @@ def read_catalogue(path: Path) -> Catalogue:
         raise _wrong(path, f"类别重复：{doubled}", f"lists categories twice: {', '.join(doubled)}")
     if missing := {"low", "normal", "urgent", "critical"} - set(file.urgencies):
         raise _wrong(path, f"缺少紧急程度：{sorted(missing)}", f"lacks the urgencies {sorted(missing)}")
+    named = file.sentences if sentences else []
+    said = [read_sentences(path.parent / name, set(ids)) for name in named]
     return Catalogue(
-        {c.id: _category(c) for c in file.categories},
+        {c.id: _category(c, [part[c.id] for part in said if c.id in part]) for c in file.categories},
         dict(file.departments),
         {
             level: Urgency(level, file.urgencies[level].name, u.respond_h, u.resolve_h)
@@ -156,9 +165,12 @@ def read_catalogue(path: Path) -> Catalogue:
     )
 
 
-def _category(c: _Category) -> Category:
+def _category(c: _Category, said: Sequence[Mapping[str, Sequence[str]]]) -> Category:
     def words(w: _Words) -> dict[str, tuple[str, ...]]:
         return {"zh": tuple(w.zh), "en": tuple(x.lower() for x in w.en)}
+
+    def examples(language: str, own: Sequence[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*own, *(text for part in said for text in part.get(language, ()))]))
 
     return Category(
         c.id,
@@ -170,7 +182,7 @@ def _category(c: _Category) -> Category:
         c.place,
         c.group,
         words(c.keywords),
-        {"zh": tuple(c.examples.zh), "en": tuple(c.examples.en)},
+        {"zh": examples("zh", c.examples.zh), "en": examples("en", c.examples.en)},
     )
 
 

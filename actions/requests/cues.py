@@ -8,7 +8,13 @@ from actions.requests.contacts import find_contact
 
 _I = re.IGNORECASE
 _LOOKS_UP = re.compile(r"工单|进度|查|status|track|my (?:request|report)", _I)
-_ATTACHMENT = re.compile(r"^(?:📷(?: ?(?:照片|Photo))?|📍 ?-?\d{1,2}\.\d+, ?-?\d{1,3}\.\d+)$")
+# What channels write for a photo or a position without words, and captions that say no more than that.
+_ATTACHMENT = re.compile(
+    r"^(?:📷(?: ?(?:照片|Photo))?|📍 ?-?\d{1,2}\.\d+, ?-?\d{1,3}\.\d+"
+    r"|(?:(?:这是|这里是|补|补一下|发个?)(?:一张|几张|张|个)?(?:现场的?)?|现场)(?:照片|图片)[。.!！]?"
+    r"|(?:here(?:'s| is| are)|this is|these are) (?:(?:a|the|some|my) )?(?:photo|picture|pic)s?[.!]?)$",
+    _I,
+)
 _YES = re.compile(
     r"^(?:嗯+|是的?|对的?|没错|好的?|行|可以|确认|确定|提交|就这样|就这个|没问题|要的?|用(?:这个|它)?吧?|ok(?:ay)?|yes|yeah|yep|yup|sure|correct|right|confirm"
     r"|submit|go ahead|file it|send it|looks good|that'?s (?:right|it|all)|fine|please do|y)(?:[，,。.!！ ]|确认|提交|吧|啊|please|submit|confirm|$)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actions.requests import cues
@@ -12,6 +13,7 @@ from actions.requests.news import local_time, rating_buttons, state_name
 from actions.requests.numbers import find_code, find_number
 from actions.requests.records import Request
 from actions.requests.service import RequestService
+from actions.requests.wording import photos_added
 from city.messages import Button, Reply
 
 _I = re.IGNORECASE
@@ -105,6 +107,22 @@ def add(service: RequestService, asker: Asker, request: Request, detail: str) ->
         f"已补充到 {request.number}，承办单位会看到。",
         f"Added to {request.number}; the department will see it.",
     )
+
+
+def add_photos(
+    service: RequestService, asker: Asker, number: str, photos: Sequence[str], detail: str = ""
+) -> Reply:
+    """Add photos, with words perhaps, to a request of the conversation.
+
+    Raises:
+        UnknownRequestError: it is none of theirs. TransitionError: it is closed. FloodError: too many details.
+    """
+    request = service.open_for(number, asker.conversation_id, None)
+    before = len(service.store.photos(request_id=request.id))
+    count = len(photos)
+    said = detail or (f"照片 {count} 张" if asker.language == "zh" else f"photos: {count}")
+    service.add_detail(request, said, asker.conversation_id, photos)
+    return photos_added(number, len(service.store.photos(request_id=request.id)) - before, asker.language)
 
 
 def add_to_latest(service: RequestService, asker: Asker, text: str) -> Reply | None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
 
 from actions.requests.catalogue import Catalogue, Category
-
-logger = logging.getLogger(__name__)
+from actions.requests.route_heads import Head, Lesson, learned
 
 FloatArray = npt.NDArray[np.float32]
-# Set by hand: weak, since the examples are few and the vectors have unit length.
-REGULARISATION = 20.0
-KEYWORD_WEIGHT, FURTHER_WEIGHT = 2.2, 0.6
+# Of the first keyword that a text holds, and of each further one, beside the head's log probabilities.
+FIRST_WEIGHT, FURTHER_WEIGHT = 2.2, 0.6
 
 
 class SentenceEncoder(Protocol):
@@ -46,13 +40,15 @@ class Route:
 
 
 class Router:
-    """Learns from the catalogue's examples when it is made, in a few seconds; vectors are cached in `cache`.
+    """Learns from the catalogue's examples when it is made, in a few seconds; what it learned is kept in `cache`.
 
     Args:
         catalogue: categories with examples and keywords.
-        encoder: sentence vectors; `None` leaves the keywords alone to decide.
-        cache: folder for the vectors of the examples.
+        encoder: sentence vectors, of the base or fine-tuned; `None` leaves the keywords alone to decide.
+        cache: folder for what was learned.
         keywords: `False` leaves the head alone to decide, for measuring it.
+        held_out: marks of examples that the encoder was not tuned on; without any, folds of the examples
+            take their place when the confidence is set.
     """
 
     def __init__(
@@ -62,50 +58,60 @@ class Router:
         cache: Path | None,
         *,
         keywords: bool = True,
+        held_out: Collection[str] = (),
     ) -> None:
         self._catalogue = catalogue
         self._encoder = encoder
         self._lock = threading.Lock()
         self._words = {c.id: _patterns(c) if keywords else [] for c in catalogue.categories.values()}
-        self._heads: dict[str, LogisticRegression] = {}
+        self._heads: dict[str, Head] = {}
         if encoder is not None:
-            self._learn(encoder, cache)
+            lessons = [lesson for kind in _kinds(catalogue) if (lesson := self._lesson(kind)) is not None]
+            self._heads = learned(lessons, encoder.encode, encoder.fingerprint, cache, frozenset(held_out))
 
     def route(self, text: str, kind: str) -> Route:
         """Return the category of a text among those of one kind."""
         categories = self._catalogue.of_kind(kind)
-        scores = np.zeros(len(categories))
         head = self._heads.get(kind)
-        if head is not None and self._encoder is not None and text.strip():
+        words = self._hits(text, categories)
+        if head is None or self._encoder is None or not text.strip():
+            shares = np.exp(words - words.max())
+            shares /= shares.sum()
+        else:
             with self._lock:
                 vector = self._encoder.encode([text])
-            known = dict(zip(head.classes_, np.log(head.predict_proba(vector)[0] + 1e-9), strict=True))
-            scores = np.array([known.get(c.id, -12.0) for c in categories])
-        low = text.lower()
-        for i, category in enumerate(categories):
-            hits = sum(1 for pattern in self._words[category.id] if pattern.search(low))
-            if hits:
-                scores[i] += KEYWORD_WEIGHT + FURTHER_WEIGHT * min(2, hits - 1)
-        shares = np.exp(scores - scores.max())
-        shares /= shares.sum()
+            shares = head.shares(vector, words[None])[0]
         order = np.argsort(-shares, kind="stable")
         ranking = tuple((categories[i].id, float(shares[i])) for i in order)
         return Route(ranking[0][0], ranking[0][1], ranking)
 
-    def _learn(self, encoder: SentenceEncoder, cache: Path | None) -> None:
+    def _hits(self, text: str, categories: Sequence[Category]) -> npt.NDArray[np.float64]:
+        low = text.lower()
+        counts = [sum(1 for p in self._words[c.id] if p.search(low)) for c in categories]
+        return np.array([FIRST_WEIGHT + FURTHER_WEIGHT * min(2, n - 1) if n else 0.0 for n in counts])
+
+    def _lesson(self, kind: str) -> Lesson | None:
+        categories = self._catalogue.of_kind(kind)
         pairs = [
-            (c.kind, c.id, text)
-            for c in self._catalogue.categories.values()
-            for texts in c.examples.values()
+            (text, row)
+            for row, category in enumerate(categories)
+            for texts in category.examples.values()
             for text in texts
         ]
-        vectors = _vectors([text for _, _, text in pairs], encoder, cache)
-        for kind in {kind for kind, _, _ in pairs}:
-            rows = [i for i, pair in enumerate(pairs) if pair[0] == kind]
-            labels = [pairs[i][1] for i in rows]
-            if len(set(labels)) > 1:
-                head = LogisticRegression(C=REGULARISATION, max_iter=500, class_weight="balanced")
-                self._heads[kind] = head.fit(vectors[rows], labels)
+        if len({row for _, row in pairs}) < 2:
+            return None
+        texts = [text for text, _ in pairs]
+        return Lesson(
+            kind,
+            len(categories),
+            texts,
+            np.array([row for _, row in pairs]),
+            np.stack([self._hits(text, categories) for text in texts]),
+        )
+
+
+def _kinds(catalogue: Catalogue) -> list[str]:
+    return sorted({c.kind for c in catalogue.categories.values()})
 
 
 def _patterns(category: Category) -> list[re.Pattern[str]]:
@@ -114,24 +120,3 @@ def _patterns(category: Category) -> list[re.Pattern[str]]:
         re.compile(rf"(?<![a-z]){re.escape(word)}(?:e?s)?(?![a-z])") for word in category.keywords["en"]
     ]
     return chinese + english
-
-
-def _vectors(texts: list[str], encoder: SentenceEncoder, cache: Path | None) -> FloatArray:
-    if cache is None:
-        return encoder.encode(texts)
-    key = hashlib.sha256(json.dumps([encoder.fingerprint, texts]).encode()).hexdigest()[:24]
-    file = cache / f"examples-{key}.npy"
-    try:
-        kept = np.load(file, allow_pickle=False)
-        if kept.shape[0] == len(texts):
-            return np.asarray(kept, np.float32)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError):
-        logger.warning("%s is damaged; it is made again", file)
-    vectors = encoder.encode(texts)
-    cache.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".part.npy")
-    np.save(temporary, vectors)
-    temporary.replace(file)
-    return vectors

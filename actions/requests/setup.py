@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from actions.requests.catalogue import read_catalogue
+from actions.requests.catalogue import Catalogue, read_catalogue
 from actions.requests.errors import RequestsNotConfigured
 from actions.requests.photos import PhotoBox
 from actions.requests.places import PlaceFinder
@@ -13,7 +14,10 @@ from actions.requests.service import RequestService
 from actions.requests.settings import RequestsSection
 from actions.requests.store import RequestStore
 from city.settings import Settings, module_section
-from nlp.encoder import Encoder
+from nlp.encoder import Encoder, EncoderError
+from nlp.routing import RoutingModelError, find_tuned, heads_dir
+
+logger = logging.getLogger(__name__)
 
 GAZETTEER = Path(__file__).resolve().parents[2] / "bot" / "data" / "gazetteer" / "city.csv"
 
@@ -31,13 +35,29 @@ def section_of(settings: Settings) -> RequestsSection:
     return section
 
 
+def _router(settings: Settings, catalogue: Catalogue, encoder: SentenceEncoder | None) -> Router:
+    """Return the router on the fine-tuned encoder where there is one that fits, else on the frozen base."""
+    base, heads = settings.path(settings.models.base), heads_dir(settings.data)
+    told_apart = [c.id for c in catalogue.categories.values() if len(catalogue.of_kind(c.kind)) > 1]
+    try:
+        tuned = find_tuned(settings.data, base, told_apart)
+        if tuned is not None:
+            own = Encoder.load(tuned.folder, threads=settings.models.threads)
+            return Router(catalogue, own, heads, held_out=tuned.manifest.held_out)
+    except (RoutingModelError, EncoderError) as error:
+        logger.warning("the router stays on the frozen base: %s", error)
+    if encoder is None:
+        encoder = Encoder.load(base, threads=settings.models.threads)
+    return Router(catalogue, encoder, heads)
+
+
 def load_service(
     settings: Settings, encoder: SentenceEncoder | None = None, learn: bool = True
 ) -> RequestService:
     """Return the service.
 
     Args:
-        encoder: sentence vectors; `None` loads the settings' base.
+        encoder: sentence vectors of the base, loaded already; used where no fine-tuned router fits.
         learn: `False` leaves the router without its examples, for commands that route nothing.
 
     Raises:
@@ -53,9 +73,7 @@ def load_service(
         settings.path(section.streets) if section.streets else None,
         settings.path(section.intersections) if section.intersections else None,
     )
-    if learn and encoder is None:
-        encoder = Encoder.load(settings.path(settings.models.base), threads=settings.models.threads)
-    router = Router(catalogue, encoder if learn else None, settings.data / "cache" / "requests")
+    router = _router(settings, catalogue, encoder) if learn else Router(catalogue, None, None)
     store = RequestStore.open(section.store_url or f"sqlite:///{settings.data / 'requests.db'}")
     photos = PhotoBox(store, settings.data / "requests" / "photos", section.photos)
     return RequestService(section, catalogue, store, places, router, photos, settings.zone)

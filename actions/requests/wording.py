@@ -35,6 +35,8 @@ def ask(draft: Draft, slot: str, service: RequestService, language: str) -> Repl
     what = (draft.offer or {}).get("what")
     if what == "exif":
         return _ask_exif(draft, language)
+    if what == "add_photo":
+        return _ask_add_photo(draft, service, language)
     if slot == PLACE and what in ("choose", "conflict", "unknown_place"):
         return _ask_offer(draft, str(what), service, language)
     if slot == CONFIRMATION and what == "change":
@@ -129,6 +131,38 @@ def _ask_exif(draft: Draft, language: str) -> Reply:
             f"The photo says where it was taken: {text}. Use it as the place? (The stored photo no longer carries it.)",
         ),
         *_yes_no(language),
+    )
+
+
+def _ask_add_photo(draft: Draft, service: RequestService, language: str) -> Reply:
+    number = str((draft.offer or {})["number"])
+    request = service.store.by_number(number)
+    about = service.catalogue.get(request.category).name.get(language)
+    if request.address:
+        about += f"，{request.address}" if language == "zh" else f", {request.address}"
+    several = len(draft.photos) > 1
+    return _reply(
+        _say(
+            language,
+            f"要把照片加到刚提交的 {number}（{about}）吗？也可以用来上报新问题。",
+            f"Shall I add the {'photos' if several else 'photo'} to {number}, which you have just filed ({about})? "
+            "Or report something new with it.",
+        ),
+        _say(language, f"加到 {number}", f"add to {number}"),
+        _say(language, "上报新问题", "report something new"),
+    )
+
+
+def photos_added(number: str, count: int, language: str) -> Reply:
+    """Confirm that photos were added to a request."""
+    return Reply(
+        _say(
+            language,
+            f"已把 {count} 张照片加到 {number}，承办单位会看到。",
+            f"{count} photo{'s' if count != 1 else ''} added to {number}; the department will see "
+            f"{'them' if count != 1 else 'it'}.",
+        ),
+        "requests",
     )
 
 

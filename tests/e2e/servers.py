@@ -63,7 +63,7 @@ def settings_for(folder: Path) -> Path:
     data = folder / "var"
     (data / "models").mkdir(parents=True)
     shared = trained_models()
-    for kind in ("nlu", "dialogue", "sentiment"):
+    for kind in ("nlu", "dialogue", "sentiment", "routing"):
         shutil.copytree(shared / kind, data / "models" / kind, symlinks=True)
     text = (ROOT / "city.yml").read_text("utf-8").replace("data_dir: var ", f"data_dir: {data} ")
     text = re.sub(r": ((?:knowledge|actions|nlp)/[\w./-]+)", rf": {ROOT}/\1", text)

@@ -6,6 +6,7 @@ from actions.requests import cues, wording
 from actions.requests.contacts import find_contact
 from actions.requests.draft import CATEGORY, CONTACT, DETAILS, DUPLICATE, PLACE, SETTLED, Draft
 from actions.requests.errors import FloodError
+from actions.requests.form.additions import ADD
 from actions.requests.form.categories import CategoryFilling
 from actions.requests.form.corrections import Corrections
 from actions.requests.form.exchange import KINDS, Outcome, Turn
@@ -40,6 +41,9 @@ class Answers:
             if len(text) < 2 or (cues.is_bare(text) and draft.again(DETAILS) <= 2):
                 outcome.notes.append(wording.need_details(turn.language))
                 return True
+            if (draft.offer or {}).get("what") == ADD:
+                # What is told is something new, and the photo shows it.
+                draft.offer = None
             self.describe(draft, turn, outcome)
             return True
         if slot == CATEGORY:

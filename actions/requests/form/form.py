@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from actions.requests import cues, wording
 from actions.requests.contacts import find_contact
 from actions.requests.draft import CATEGORY, CONFIRMATION, CONTACT, DETAILS, DUPLICATE, PLACE, SETTLED, Draft
+from actions.requests.form.additions import Additions
 from actions.requests.form.answers import Answers
 from actions.requests.form.categories import CategoryFilling
 from actions.requests.form.corrections import Corrections
@@ -39,6 +40,7 @@ class Form:
         self.places = PlaceFilling(service)
         self.categories = CategoryFilling(service)
         self.corrections = Corrections(self.places, self.categories)
+        self.additions = Additions(service)
         self.answers = Answers(service, self.places, self.categories, self.corrections)
 
     def begin(self, turn: Turn) -> tuple[Draft, Outcome]:
@@ -47,6 +49,7 @@ class Form:
         outcome = Outcome(True)
         self._stamp(draft, turn)
         self.places.attachments(draft, turn, outcome)
+        self.additions.offer(draft, turn)
         if turn.text and not cues.is_bare(turn.text) and not cues.is_attachment(turn.text):
             self.answers.describe(draft, turn, outcome)
         self._settle(draft)
@@ -81,6 +84,10 @@ class Form:
             # Advice at once; the words belong to the report all the same.
             draft.danger = outcome.danger = danger
             self.answers.more(draft, turn, outcome)
+            return True
+        if self.additions.answered(draft, turn):
+            if draft.offer is None:
+                self.places.offer_position(draft, turn)
             return True
         if draft.offer is not None and self.places.offered(draft, turn, outcome):
             return True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from actions.requests import cues, wording
 from actions.requests.contacts import find_contact
 from actions.requests.draft import PLACE, Draft
+from actions.requests.form.additions import ADD
 from actions.requests.form.exchange import Outcome, Turn
 from actions.requests.places import FoundPlace
 from actions.requests.records import Place
@@ -98,13 +100,22 @@ class PlaceFilling:
             taken = min(len(fresh), max(0, room))
             if taken:
                 outcome.notes.append(wording.got_photos(taken, turn.language))
-            placed = next((p for p in fresh if p.lat is not None and p.lon is not None), None)
-            precise = draft.place is not None and draft.place["precision"] == "point"
-            if placed is not None and not precise:
-                place = self.service.places.at(float(placed.lat or 0), float(placed.lon or 0), turn.language)
-                if place is not None and self._inside(place):
-                    draft.offer = {"what": "exif", "place": place.to_dict()}
+            if (draft.offer or {}).get("what") != ADD:
+                self.offer_position(draft, turn, [p.id for p in fresh])
         return shared
+
+    def offer_position(self, draft: Draft, turn: Turn, photos: Sequence[str] | None = None) -> None:
+        """Offer where a photo was taken as the place, unless a precise one is known; by default of all photos."""
+        if draft.place is not None and draft.place["precision"] == "point":
+            return
+        for photo_id in draft.photos if photos is None else photos:
+            photo = self.service.store.photo(photo_id)
+            if photo is None or photo.lat is None or photo.lon is None:
+                continue
+            place = self.service.places.at(photo.lat, photo.lon, turn.language)
+            if place is not None and self._inside(place):
+                draft.offer = {"what": "exif", "place": place.to_dict()}
+            return
 
     def _share(self, draft: Draft, turn: Turn, outcome: Outcome) -> None:
         assert turn.location is not None

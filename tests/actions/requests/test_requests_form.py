@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from actions.requests.draft import CONFIRMATION, CONTACT, PLACE, Draft
+from actions.requests import ongoing, wording
+from actions.requests.draft import CONFIRMATION, CONTACT, DETAILS, PLACE, Draft
 from actions.requests.form import Form, Turn
 from actions.requests.records import NewRequest, Place
 from actions.requests.service import RequestService
@@ -116,3 +117,87 @@ def test_a_bare_photo_or_position_begins_a_report_and_is_no_description(
     where = turn("📍 29.00010, 124.50000", 3, intent="report_problem", location=(29.0001, 124.5))
     draft, _ = Form(service).begin(where)
     assert draft.place is not None and draft.description is None
+
+
+def just_filed(service: RequestService, **changes: Any) -> str:
+    data: dict[str, Any] = {
+        "place": Place("Renmin Road", 28.9985, 124.4966),
+        "conversation_id": "c1",
+        **changes,
+    }
+    return service.file(NewRequest("k", "streetlight", "the lamp is out", **data)).request.number
+
+
+@pytest.mark.parametrize("answer", ["add to {n}", "yes", "加到 {n}", "add it", "{n}"])
+def test_a_photo_right_after_filing_is_offered_to_that_request(
+    service: RequestService, clock: Any, answer: str
+) -> None:
+    number = just_filed(service)
+    service.photos.put("c1", photo_bytes(position=(29.0001, 124.5)), clock())
+    draft, outcome = Form(service).begin(turn("📷", 1, "report_problem", has_photos=True))
+    assert draft.offer == {"what": "add_photo", "number": number} and outcome.notes == ["Got 1 photo."]
+    asked = wording.ask(draft, DETAILS, service, "en")
+    assert number in asked.text and "Renmin Road" in asked.text
+    assert [b.payload for b in asked.buttons] == [f"add to {number}", "report something new"]
+    assert "要把照片加到" in wording.ask(draft, DETAILS, service, "zh").text
+    # Another one may follow before the question is answered.
+    service.photos.put("c1", photo_bytes((90, 40), position=(29.0001, 124.5)), clock())
+    Form(service).take(draft, turn("📷", 2, "report_problem", has_photos=True, requested=DETAILS))
+    assert (draft.offer or {})["what"] == "add_photo" and len(draft.photos) == 2
+    said = turn(answer.format(n=number), 3, "request_status", requested=DETAILS)
+    assert Form(service).take(draft, said).handled
+    assert draft.decision == f"add:{number}"
+    added = ongoing.add_photos(service, ongoing.Asker("c1", "en"), number, draft.photos)
+    assert added.text.startswith(f"2 photos added to {number}")
+    request = service.store.by_number(number)
+    assert len(service.store.photos(request_id=request.id)) == 2
+    assert "photos: 2" in [event.text for event in service.store.history(request.id)]
+
+
+def test_a_photo_after_filing_may_be_about_something_new(service: RequestService, clock: Any) -> None:
+    just_filed(service)
+    service.photos.put("c1", photo_bytes(position=(29.0001, 124.5)), clock())
+    for said, intent in (
+        ("上报新问题", "report_problem"),
+        ("report something new", "report_problem"),
+        ("no", "deny"),
+    ):
+        draft, _ = Form(service).begin(turn("现场照片", 1, "report_problem", has_photos=True))
+        assert Form(service).take(draft, turn(said, 2, intent, requested=DETAILS)).handled
+        # The photo stays, its position is offered, and the words are no description.
+        assert draft.decision is None and len(draft.photos) == 1 and draft.description is None
+        assert (draft.offer or {})["what"] == "exif"
+    draft, _ = Form(service).begin(turn("📷 照片", 1, "report_problem", has_photos=True))
+    Form(service).take(
+        draft, turn("there is a deep pothole on Heping Road", 2, "report_problem", requested=DETAILS)
+    )
+    assert draft.category == "pothole" and draft.decision is None
+    draft, _ = Form(service).begin(turn("📷", 1, "report_problem", has_photos=True))
+    Form(service).take(draft, turn("补充一下，灯杆也歪了", 2, "report_problem", requested=DETAILS))
+    assert draft.decision and draft.decision.startswith("add:") and draft.description == "灯杆也歪了"
+    draft, _ = Form(service).begin(turn("📷", 1, "report_problem", has_photos=True))
+    Form(service).take(draft, turn("取消", 2, "deny", requested=DETAILS))
+    assert draft.decision == "cancel"
+
+
+def test_later_or_full_or_closed_or_others_requests_are_not_offered(
+    make_service: Callable[..., RequestService], clock: Any
+) -> None:
+    service = make_service(photos={"per_request": 1})
+
+    def offered() -> bool:
+        draft, _ = Form(service).begin(turn("📷", 1, "report_problem", has_photos=True))
+        return draft.offer is not None
+
+    service.photos.put("c1", photo_bytes(), clock())
+    assert not offered()
+    other = just_filed(service, conversation_id="c2")
+    service.follow(other, "c1", "en")
+    assert not offered()
+    number = service.file(NewRequest("m", "noise", "loud", Place("x"), conversation_id="c1")).request.number
+    assert offered()
+    clock.go(hours=3)
+    assert not offered()
+    clock.go(hours=-3)
+    service.change_state(number, "closed", "li", outcome="resolved")
+    assert not offered()

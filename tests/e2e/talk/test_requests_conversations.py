@@ -97,3 +97,86 @@ def test_a_photo_alone_begins_a_report_and_a_position_ends_the_question_where(
     (request,) = service.mine(name)
     assert [kept.id for kept in service.store.photos(request_id=request.id)] == [photo.id]
     assert request.lat == pytest.approx(28.9985) and request.category == "streetlight"
+
+
+FILED = {
+    "zh": ["人民路的路灯不亮了", "匿名", "确认"],
+    "en": ["the street light on Renmin Road is out", "anonymous", "yes"],
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "answer", "question", "added"),
+    [
+        ("zh", "加到 {number}", "要把照片加到刚提交的", "已把 1 张照片加到"),
+        ("zh", "对，加上去", "要把照片加到刚提交的", "已把 1 张照片加到"),
+        ("en", "add to {number}", "Shall I add the photo", "1 photo added"),
+        ("en", "yes please", "Shall I add the photo", "1 photo added"),
+    ],
+)  # fmt: skip
+def test_a_photo_after_filing_goes_to_what_was_filed_when_the_citizen_says_so(
+    brain: Any, language: str, answer: str, question: str, added: str
+) -> None:
+    from actions import requests
+    from tests.actions.requests.conftest import photo_bytes
+
+    service, name = requests.get_service(), f"after-{language}-{len(answer)}"
+
+    async def say(number: int, text: str, **metadata: Any) -> Any:
+        message = Message(name, f"m{number}", text, language=language, metadata=metadata)
+        return (await brain.respond(message)).replies
+
+    async def talk() -> None:
+        for number, text in enumerate(FILED[language]):
+            replies = await say(number, text)
+        assert "LC-" in replies[-1].text
+        (request,) = service.mine(name)
+        photo = service.photos.put(name, photo_bytes((70, 30 + len(answer))), service.now())
+        replies = await say(10, "📷", attachments=[photo.id])
+        asked = replies[-1]
+        assert question in asked.text and request.number in asked.text
+        assert len(asked.buttons) == 2
+        # A question on the side is answered, and the offer stands.
+        aside = await say(
+            11,
+            "顺便问一下，图书馆几点开门？" if language == "zh" else "by the way, when does the library open?",
+        )
+        assert question in aside[-1].text and len(aside) > 1
+        replies = await say(12, answer.format(number=request.number))
+        assert added in replies[-1].text
+        assert [kept.id for kept in service.store.photos(request_id=request.id)] == [photo.id]
+        # Nothing is open any more: what is said now is talk about the request.
+        replies = await say(13, "我的工单" if language == "zh" else "my requests")
+        assert request.number in replies[-1].text
+
+    asyncio.run(talk())
+    assert len(service.mine(name)) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "new", "details"),
+    [
+        ("zh", "上报新问题", "和平路井盖没了"),
+        ("en", "report something new", "manhole cover missing on Heping Road"),
+    ],
+)  # fmt: skip
+def test_a_photo_after_filing_may_begin_another_report(
+    brain: Any, language: str, new: str, details: str
+) -> None:
+    from actions import requests
+    from tests.actions.requests.conftest import photo_bytes
+
+    service, name = requests.get_service(), f"another-{language}"
+
+    async def talk() -> None:
+        photo: list[str] = []
+        for number, text in enumerate([*FILED[language], "📷", new, details, *FILED[language][1:]]):
+            if text == "📷":
+                photo = [service.photos.put(name, photo_bytes((50, 50)), service.now()).id]
+            metadata = {"attachments": photo} if text == "📷" else {}
+            await brain.respond(Message(name, f"m{number}", text, language=language, metadata=metadata))
+        second, first = service.mine(name)
+        assert (first.category, second.category) == ("streetlight", "manhole")
+        assert [kept.id for kept in service.store.photos(request_id=second.id)] == photo
+
+    asyncio.run(talk())

@@ -1,0 +1,1 @@
+"""Fine-tuning the bilingual base on a city's own categories of requests."""
