@@ -20,7 +20,7 @@ from knowledge.index import SentenceEncoder
 from knowledge.ranking import Candidate, make_query, search
 from knowledge.snapshot import ArticleRef, Filter, Snapshot
 from knowledge.store import ArticleStore
-from knowledge.text import clean, has_han, search_words
+from knowledge.text import clean, fold, has_han, search_words
 from knowledge.turns import Outcome, Question, Turn
 
 MAX_CHARS = 600
@@ -116,7 +116,7 @@ class Answerer:
     def route(self, turn: Turn) -> dict[str, Any]:
         """Set how sure an answer must be, by what the language model took the message for."""
         turn.raised = {"out_of_scope": 0.75, "nlu_fallback": 0.4}.get(turn.question.intent or "", 0.0)
-        answer = turn.calibration.answer
+        answer = turn.calibration.of(turn.language, (turn.language,)).answer
         return {"threshold": round(answer + turn.raised * (1 - answer), 3)}
 
     def search(self, turn: Turn) -> dict[str, Any]:
@@ -147,6 +147,8 @@ class Answerer:
             self._decide_without(turn, True)
         elif best.exact:
             turn.decision, turn.why = "answer", "exact"
+        elif len(named := self._articles_named(turn)) > 1:
+            turn.decision, turn.why, turn.choices = "clarify", "which", named[:MAX_CHOICES]
         elif best.probability >= turn.needed(best):
             self._decide_among(turn, best)
         elif best.probability >= turn.offered(best) and turn.question.intent != "out_of_scope":
@@ -243,11 +245,7 @@ class Answerer:
         return SAME_FACET / 2 if self._mentions(turn, item.ref, asked) else -SAME_FACET
 
     def _decide_among(self, turn: Turn, best: Candidate) -> None:
-        """Answer with the best, unless another topic is as likely or the message only names a subject."""
-        named = self._articles_named(turn)
-        if len(named) > 1:
-            turn.decision, turn.why, turn.choices = "clarify", "which", named[:MAX_CHOICES]
-            return
+        """Answer with the best, unless another topic is as likely."""
         rivals = [
             item
             for item in turn.candidates[1:]
@@ -263,7 +261,8 @@ class Answerer:
     def _articles_named(self, turn: Turn) -> list[Candidate]:
         """Return the candidates whose titles hold all words of a message that asks nothing about its subject.
 
-        The best of each topic comes first: "residence permit" may be the foreigners' or the residents' one.
+        Titles with the very name come before those with its words apart, and the best of each topic comes first:
+        "residence permit" may be the foreigners' or the residents' one.
         """
         words = _plain_words(turn.text)
         if turn.completed or asked_facets(turn.text) or not words or len(words) > BARE_WORDS:
@@ -271,6 +270,8 @@ class Answerer:
         named = [
             item for item in turn.candidates if words <= _plain_words(item.facts.title_in(turn.language))
         ]
+        name = fold(turn.text)
+        named.sort(key=lambda item: name not in fold(item.facts.title_in(turn.language)))
         first: dict[str, Candidate] = {}
         for item in named:
             first.setdefault(item.facts.topic or item.facts.id, item)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from knowledge.article import LANGUAGES
 from knowledge.calibration import FOLDS, Calibration, Example, fit
 from knowledge.catalogue import build_segment
 from knowledge.importing import Progress
-from knowledge.index import Index
+from knowledge.index import Index, SentenceEncoder
+from knowledge.kind import learn_kind
 from knowledge.lexicon import Lexicon, learn, shipped
 from knowledge.ranking import FEATURES, make_query, search
 from knowledge.records import StoredPiece
+from knowledge.remembering import RememberingEncoder
 from knowledge.snapshot import Filter, Snapshot
+from knowledge.text import clean
 from knowledge.vectors.memory import MemoryReader
 
 # With fewer answerable questions than this the articles' own phrasings are taken as well.
@@ -28,6 +31,11 @@ ENOUGH_QUESTIONS = 100
 ENOUGH_ACROSS = 50
 # Phrasings that are taken then, and the articles of a large base they are taken from.
 OWN_QUESTIONS, OWN_ARTICLES = 400, 2_000
+# Titles and phrasings of a language from which it is learnt what kind of questions articles answer.
+OWN_PHRASINGS = 3_000
+
+# By question and language.
+Kinds = Mapping[tuple[str, str], float]
 
 
 class QuestionFileError(Exception):
@@ -90,7 +98,7 @@ def read_background(folder: Path) -> dict[str, list[str]]:
 
 def source_of(folder: Path) -> str:
     """Return a fingerprint of the calibration questions, to know when they changed."""
-    return fingerprint_files([folder] if folder.is_dir() else [], *FEATURES, "order across")
+    return fingerprint_files([folder] if folder.is_dir() else [], *FEATURES, "order across, judged")
 
 
 # What no city hall answers: stands for unanswerable questions where a city has written none.
@@ -139,7 +147,6 @@ def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -
     """
     questions = read_questions(folder) if folder.is_dir() else []
     background = read_background(folder)
-    index.set_background(background)
     known = set(index.snapshot.ids)
     usable = [item for item in questions if not item.relevant or known.intersection(item.relevant)]
     usable += [
@@ -153,12 +160,14 @@ def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -
             for language, texts in _NO_CITYS_BUSINESS.items()
             for text in texts
         ]
-    examples = examples_of(index, usable, progress=progress)
+    encoder = RememberingEncoder(index.encoder, [item.query for item in usable])
+    kinds = _learn_kinds(index, usable, background, encoder)
+    examples = examples_of(index, usable, encoder=encoder, kinds=kinds, progress=progress)
     if sum(bool(item.relevant) for item in usable) < ENOUGH_QUESTIONS:
         examples += own_examples(index, progress)
     source = source_of(folder)
     calibration = fit(examples, FEATURES, source=source)
-    across = crossing_examples(index, usable)
+    across = crossing_examples(index, usable, encoder, kinds)
     if all(_are_enough(found) for found in across.values()):
         by_language = {
             language: fit(found, FEATURES, source=source, by_order=True) for language, found in across.items()
@@ -170,11 +179,34 @@ def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -
     return calibration
 
 
+def _learn_kinds(
+    index: Index,
+    questions: Sequence[LabelledQuestion],
+    background: Mapping[str, Sequence[str]],
+    encoder: SentenceEncoder,
+) -> Kinds:
+    """Learn what kind of questions the articles answer, store it with the background, and return each one's log-odds."""
+    snapshot = index.snapshot
+    vectors = encoder.encode([clean(item.query) for item in questions])
+    weights, log_odds = learn_kind(
+        vectors,
+        [item.language for item in questions],
+        [bool(item.relevant) for item in questions],
+        {language: snapshot.asked_vectors(language, OWN_PHRASINGS) for language in LANGUAGES},
+    )
+    index.set_background(background, weights, encoder)
+    return {
+        (item.query, item.language): value for item, value in zip(questions, log_odds.tolist(), strict=True)
+    }
+
+
 def examples_of(
     index: Index,
     questions: Sequence[LabelledQuestion],
     *,
     snapshot: Snapshot | None = None,
+    encoder: SentenceEncoder | None = None,
+    kinds: Kinds | None = None,
     hide: bool = False,
     progress: Progress | None = None,
 ) -> list[Example]:
@@ -184,6 +216,8 @@ def examples_of(
         index: gives the encoder and, when no other is given, the snapshot.
         questions: the questions.
         snapshot: the state to search.
+        encoder: reads the questions instead of the index's.
+        kinds: each question's log-odds of being of the kind that articles answer, learnt without it.
         hide: hide the topic of the relevant articles, so that the questions have no answer.
         progress: told how far it is.
     """
@@ -201,13 +235,15 @@ def examples_of(
                     for other in [ref, *snapshot.family(snapshot.facts(ref).topic)]:
                         masks[other[0]][other[1]] = False
             relevant_ids = set()
-        query = make_query(item.query, item.language, snapshot, index.encoder, index.stop_words)
+        query = make_query(item.query, item.language, snapshot, encoder or index.encoder, index.stop_words)
+        if kinds is not None:
+            query = replace(query, kind=kinds[item.query, item.language])
         found = [c for c in search(query, snapshot, Filter(), NEUTRAL, masks=masks) if not c.exact]
         relevant = np.asarray([candidate.facts.id in relevant_ids for candidate in found], bool)
         if not found or (relevant_ids and not relevant.any()):
             continue
         features = np.asarray([[candidate.features[name] for name in FEATURES] for candidate in found])
-        examples.append(Example(features, relevant))
+        examples.append(Example(features, relevant, item.language))
     if progress:
         progress("calibration", len(questions), len(questions))
     return examples
@@ -218,7 +254,9 @@ def _are_enough(examples: Sequence[Example]) -> bool:
     return ENOUGH_ACROSS <= answered < len(examples)
 
 
-def crossing_examples(index: Index, questions: Sequence[LabelledQuestion]) -> dict[str, list[Example]]:
+def crossing_examples(
+    index: Index, questions: Sequence[LabelledQuestion], encoder: SentenceEncoder, kinds: Kinds
+) -> dict[str, list[Example]]:
     """Return by language examples of questions whose articles exist only in the other one."""
     examples = {}
     folds = lexicon_folds(index)
@@ -226,7 +264,8 @@ def crossing_examples(index: Index, questions: Sequence[LabelledQuestion]) -> di
         chosen = [
             item for item in questions if item.language == asked and not item.kind.startswith("background")
         ]
-        examples[asked] = examples_of(index, chosen, snapshot=one_language(index, held, folds))
+        copy = one_language(index, held, folds)
+        examples[asked] = examples_of(index, chosen, snapshot=copy, encoder=encoder, kinds=kinds)
     return examples
 
 
@@ -284,7 +323,7 @@ def copy_of(index: Index, pieces: Sequence[StoredPiece], folds: Sequence[Fold] =
         for number, fold in enumerate(folds or [Fold(frozenset(index.snapshot.ids), index.lexicon)])
     ]
     manifest = {"segments": [{"file": segment.name, "gone": []} for segment in segments]}
-    return Snapshot(manifest, segments, readers, index.snapshot.backgrounds)
+    return Snapshot(manifest, segments, readers, index.snapshot.known_background)
 
 
 def own_examples(index: Index, progress: Progress | None = None) -> list[Example]:

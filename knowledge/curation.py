@@ -82,7 +82,8 @@ class Curator:
                 group[0].question, group[0].language, snapshot, self.index.encoder, self.index.stop_words
             )
             hits = search(query, snapshot, Filter(), calibration)
-            near = hits[0] if hits and hits[0].probability >= calibration.clarify else None
+            offered = calibration.of(query.language, (query.language,)).clarify
+            near = hits[0] if hits and hits[0].probability >= offered else None
             found.append(Cluster(group, near.facts.id if near else None, near.probability if near else 0.0))
         return found
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -21,6 +20,7 @@ from knowledge.calibration import Calibration
 from knowledge.importing import Progress
 from knowledge.index import Index, SentenceEncoder
 from knowledge.ranking import Candidate, make_query, search
+from knowledge.remembering import RememberingEncoder
 from knowledge.snapshot import Filter, Snapshot
 
 MODES = ("lexical", "dense", "hybrid")
@@ -56,7 +56,7 @@ def evaluate_retrieval(
         language][article language]`; `missed`, the questions whose answer is not first.
     """
     snapshot = index.snapshot
-    encoder = _Remembering(index.encoder)
+    encoder = RememberingEncoder(index.encoder, [item.query for item in questions])
     languages = [language for language in LANGUAGES if any(item.language == language for item in questions)]
     report: dict[str, Any] = {
         "questions": _counts(questions),
@@ -83,7 +83,10 @@ def evaluate_retrieval(
         categories = {name: _category(snapshot, name) for name in snapshot.ids}
         report["categories"] = _grouped(hybrid, lambda item: categories.get(item.relevant[0], ""))
         report["abstention"] = {
-            language: _abstention([pair for pair in hybrid if pair[0].language == language], calibration)
+            language: _abstention(
+                [pair for pair in hybrid if pair[0].language == language],
+                calibration.of(language, (language,)),
+            )
             for language in languages
         }
         report["missed"] = [
@@ -106,25 +109,6 @@ def evaluate_retrieval(
                 pairs = [(item, _find(index, encoder, copy, calibration, item, "hybrid")) for item in asked]
                 report["cross"][language][held] = _ranking(pairs)
     return report
-
-
-class _Remembering:
-    """An encoder that reads each question once, however many searches it is for."""
-
-    def __init__(self, encoder: SentenceEncoder) -> None:
-        self.encoder = encoder
-        self.fingerprint, self.dimension = encoder.fingerprint, encoder.dimension
-        self._known: dict[str, npt.NDArray[np.float32]] = {}
-        if hasattr(encoder, "tokens"):
-            self.tokens = encoder.tokens
-
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        return np.stack([self.encode_one(text) for text in texts])
-
-    def encode_one(self, text: str) -> npt.NDArray[np.float32]:
-        if text not in self._known:
-            self._known[text] = self.encoder.encode_one(text)
-        return self._known[text]
 
 
 def _find(

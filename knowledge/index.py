@@ -16,6 +16,7 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from knowledge.article import LANGUAGES, Article
+from knowledge.background import Background, open_background, write_background
 from knowledge.catalogue import Segment, build_segment, read_segment, text_hash, write_segment
 from knowledge.files import check, write_atomic
 from knowledge.importing import Progress
@@ -192,18 +193,22 @@ class Index:
             self.refresh()
             self._commit({**self.snapshot.manifest, "calibration": calibration})
 
-    def set_background(self, texts: Mapping[str, Sequence[str]]) -> None:
-        """Store, by language, questions of the kind that no article answers; a query near to them is suspicious."""
-        arrays = {
-            language: self.encoder.encode([clean(text) for text in texts.get(language, ())]).astype(
-                np.float16
-            )
-            for language in LANGUAGES
-        }
+    def set_background(
+        self,
+        texts: Mapping[str, Sequence[str]],
+        kinds: Mapping[str, npt.NDArray[np.float32]] | None = None,
+        encoder: SentenceEncoder | None = None,
+    ) -> None:
+        """Store, by language, questions of the kind that no article answers; a query near to them is suspicious.
+
+        Args:
+            texts: the questions.
+            kinds: weights by language, from `knowledge.kind.learn_kind`.
+            encoder: reads the questions instead of the index's.
+        """
         with self._writing(60):
             self.refresh()
-            name = f"background-{time.time_ns():x}.npz"
-            record = write_atomic(self.folder / name, lambda stream: np.savez(stream, **arrays))
+            record = write_background(self.folder, encoder or self.encoder, texts, kinds or {})
             self._commit({**self.snapshot.manifest, "background": record})
 
     def _fits(self) -> bool:
@@ -373,20 +378,15 @@ class Index:
             language: self.vectors.open(manifest["vectors"][language], old.readers[language] if old else None)
             for language in LANGUAGES
         }
-        backgrounds = self._open_background(manifest.get("background"))
-        return Snapshot(manifest, segments, readers, backgrounds)
+        return Snapshot(manifest, segments, readers, self._open_background(manifest.get("background")))
 
-    def _open_background(self, record: dict[str, Any] | None) -> dict[str, Any]:
+    def _open_background(self, record: dict[str, Any] | None) -> Background:
         old = self._snapshot
         if record is None:
-            return {}
+            return Background()
         if old is not None and old.manifest.get("background") == record:
-            return old.backgrounds
-        problem = check(self.folder, record)
-        if problem:
-            raise ValueError(problem)
-        with np.load(self.folder / record["file"], allow_pickle=False) as archive:
-            return {language: archive[language].astype(np.float32) for language in LANGUAGES}
+            return old.known_background
+        return open_background(self.folder, record)
 
     def _read_manifest(self, name: str) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((self.folder / name).read_bytes())

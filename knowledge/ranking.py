@@ -53,6 +53,8 @@ FEATURES = (
     "question_lead",
     "background",
     "background_lead",
+    "kind",
+    "hub",
 )
 
 
@@ -67,6 +69,7 @@ class Query:
     terms: Mapping[str, float]
     facets: frozenset[str] = frozenset()
     background: float = 0.0
+    kind: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def make_query(
         language=language,
         vector=vector,
         background=snapshot.background(vector, language),
+        kind=snapshot.kind(vector, language),
         terms={word: snapshot.lexical.idf(word) for word in words},
         facets=asked_facets(text),
     )
@@ -284,8 +288,18 @@ class _Evidence:
                 _lead(question),
                 np.full(len(refs), query.background),
                 dense - query.background,
+                np.full(len(refs), query.kind),
+                self._hubs(refs),
             ]
         )
+
+    def _hubs(self, refs: Sequence[ArticleRef]) -> list[float]:
+        """Return how near an article in the other language is to any question at all: some are near to all of them."""
+        language = self.query.language
+        return [
+            0.0 if language in self.snapshot.facts(ref).languages else self.snapshot.hub(ref, language)
+            for ref in refs
+        ]
 
     def _unknown(self) -> float:
         """Return which share of the query's weight no article has."""

@@ -145,6 +145,7 @@ class KnowledgeService:
             question.text, question.language, snapshot, self.index.encoder, self.index.stop_words
         )
         found = search(query, snapshot, Filter(day=question.today), calibration)
+        calibration = calibration.of(query.language, (query.language,))
         return Preview(outcome, found, calibration.answer, calibration.clarify)
 
     def today(self) -> date:

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from knowledge.article import LANGUAGES
+from knowledge.background import Background
 from knowledge.catalogue import ArticleFacts, Segment, day_number, text_hash
+from knowledge.kind import log_odds_of
 from knowledge.lexical import LexicalSearch
 from knowledge.passages import KINDS
 from knowledge.spelling import Speller
@@ -23,6 +25,8 @@ ArticleRef = tuple[int, int]
 Mask = npt.NDArray[np.bool_]
 # Above this share of hidden pieces the vector store is told what it may find; below, a few more are asked for.
 _HIDDEN_SHARE = 0.2
+# Among so many of the nearest questions an article's nearness to questions in general is averaged.
+_NEAREST = 10
 # A background question is not compared with itself when the calibration is computed from it.
 SAME = 0.995
 
@@ -57,7 +61,7 @@ class Snapshot:
         manifest: what the index's manifest says.
         segments: the opened segments.
         readers: the opened vector collection of each language.
-        backgrounds: vectors (n, dimension) by language of questions that no city article answers.
+        background: questions that no city article answers.
     """
 
     def __init__(
@@ -65,10 +69,11 @@ class Snapshot:
         manifest: Mapping[str, Any],
         segments: Sequence[Segment],
         readers: Mapping[str, VectorReader],
-        backgrounds: Mapping[str, Any] | None = None,
+        background: Background | None = None,
     ) -> None:
         self.manifest = manifest
-        self.backgrounds = dict(backgrounds or {})
+        self.known_background = background or Background()
+        self._hubs: dict[tuple[ArticleRef, str], float] = {}
         self.segments = list(segments)
         self.readers = dict(readers)
         self.alive: list[Mask] = []
@@ -180,11 +185,55 @@ class Snapshot:
 
     def background(self, vector: Any, language: str) -> float:
         """Return how near a query is to the nearest question that no article answers; not to itself."""
-        known = self.backgrounds.get(language)
+        known = self.known_background.vectors.get(language)
         if known is None or not len(known):
             return 0.0
         cosines = known @ vector
         return float(cosines[cosines < SAME].max(initial=0.0))
+
+    def kind(self, vector: Any, language: str) -> float:
+        """Return the log-odds that a question is of the kind that articles answer; 0 where nothing is learnt."""
+        weights = self.known_background.kinds.get(language)
+        return log_odds_of(vector, weights) if weights is not None and len(weights) else 0.0
+
+    def hub(self, article: ArticleRef, language: str) -> float:
+        """Return how near an article's pieces in the other language are to questions in `language` in general.
+
+        Such nearness is no sign of an answer (Conneau et al., "Word Translation Without Parallel Data", ICLR 2018).
+        """
+        found = self._hubs.get((article, language))
+        if found is None:
+            found = 0.0
+            questions = self.known_background.vectors.get(language)
+            if questions is not None and len(questions):
+                segment = self.segments[article[0]]
+                code = 1 - LANGUAGES.index(language)
+                keys = segment.keys[
+                    (segment.piece_articles == article[1]) & (segment.piece_languages == code)
+                ]
+                if len(keys):
+                    nearest = (self.readers[LANGUAGES[code]].fetch(keys) @ questions.T).max(axis=0)
+                    found = float(np.sort(nearest)[-_NEAREST:].mean())
+            self._hubs[article, language] = found
+        return found
+
+    def asked_vectors(self, language: str, most: int) -> Any:
+        """Return the vectors of titles and phrasings in `language`; evenly chosen ones when there are more than `most`."""
+        code = LANGUAGES.index(language)
+        keys = np.concatenate(
+            [np.zeros(0, np.int64)]
+            + [
+                segment.keys[
+                    (segment.piece_languages == code)
+                    & (segment.piece_kinds != KINDS.index("passage"))
+                    & alive[segment.piece_articles]
+                ]
+                for segment, alive in zip(self.segments, self.alive, strict=True)
+            ]
+        )
+        if len(keys) > most:
+            keys = keys[np.linspace(0, len(keys) - 1, most).astype(int)]
+        return self.readers[language].fetch(np.sort(keys))
 
     def nearest(self, vector: Any, language: str) -> float:
         """Return the cosine of the piece nearest to a vector."""

@@ -21,7 +21,8 @@ class MemoryReader(VectorReader):
     def search(self, vector: Vectors, k: int, allowed: Keys | None = None) -> tuple[Keys, Vectors]:
         rows = np.arange(len(self.keys)) if allowed is None else np.flatnonzero(np.isin(self.keys, allowed))
         scores = self.matrix[rows] @ vector
-        best = np.argsort(-scores, kind="stable")[:k]
+        best = np.argpartition(-scores, k)[:k] if k < len(scores) else np.arange(len(scores))
+        best = best[np.argsort(-scores[best], kind="stable")]
         return self.keys[rows[best]], scores[best]
 
     def fetch(self, keys: Keys) -> Vectors:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,16 +53,42 @@ def test_thresholds_keep_false_abstention_in_bounds() -> None:
     assert calibration.clarify < calibration.answer
 
 
+def test_best_candidate_is_judged_and_the_others_keep_their_distance() -> None:
+    calibration = fit(examples(600, 0), ("signal", "noise"))
+    plain = replace(calibration, judge=None)
+    assert calibration.judge is not None
+    for item in examples(40, 3):
+        judged, single = calibration.probabilities(item.features), plain.probabilities(item.features)
+        assert np.argsort(judged).tolist() == np.argsort(single).tolist()
+        apart = np.log(judged / (1 - judged)) - np.log(single / (1 - single))
+        assert np.ptp(apart) < 1e-6
+
+
+def test_few_questions_have_no_judge_and_a_language_its_own_thresholds() -> None:
+    assert fit(examples(90, 0), ("signal", "noise")).judge is None
+    spoken = [
+        replace(item, language="zh" if number % 2 else "en", features=item.features - number % 2)
+        for number, item in enumerate(examples(600, 0))
+    ]
+    calibration = fit(spoken, ("signal", "noise"))
+    assert set(calibration.thresholds) == {"zh", "en"}
+    for language in ("zh", "en"):
+        own = calibration.of(language, (language,))
+        assert [own.answer, own.clarify] == list(calibration.thresholds[language])
+    assert calibration.of("fr", ("fr",)).answer == calibration.answer
+
+
 def test_calibration_needs_both_kinds_of_questions() -> None:
     with pytest.raises(ValueError, match="calibration needs"):
         fit([item for item in examples(30, 0) if item.relevant.any()], ("signal", "noise"))
 
 
 def test_json_form_and_other_features() -> None:
-    calibration = fit(examples(90, 0), ("signal", "noise"))
-    assert Calibration.from_dict(calibration.to_dict(), ("signal", "noise")) == Calibration(
-        **{**calibration.to_dict(), "features": ["signal", "noise"]}
-    )
+    calibration = fit(examples(300, 0), ("signal", "noise"))
+    read = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict())), ("signal", "noise"))
+    assert read is not None
+    assert read.to_dict() == {**calibration.to_dict(), "features": ["signal", "noise"]}
+    assert read.judge == calibration.judge is not None
     assert Calibration.from_dict(calibration.to_dict(), ("signal",)) is None
     assert Calibration.from_dict(None, ("signal",)) is None
 

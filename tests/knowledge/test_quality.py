@@ -54,7 +54,7 @@ def test_held_out_questions_are_no_phrasings_and_no_calibration_questions(shippe
     from knowledge.text import fold
 
     calibrated = {fold(item.query) for item in read_questions(ROOT / "knowledge" / "calibration")}
-    for item in read_questions(DATA):
+    for item in [*read_questions(DATA), *read_questions(DATA / "near_miss")]:
         assert not snapshot.exact(item.query, snapshot.masks(Filter())), item.query
         assert fold(item.query) not in calibrated, item.query
         assert all(snapshot.find(name) for name in item.relevant), item.relevant
@@ -76,6 +76,18 @@ def test_abstention_on_held_out_questions(report: dict[str, Any], language: str)
     assert found["falsely"] <= 0.05
     assert found["abstained"] >= 0.84
     assert found["abstained_at_5_percent_falsely"] >= 0.86
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_questions_that_only_sound_like_an_articles_are_not_answered(
+    shipped: KnowledgeService, language: str
+) -> None:
+    """Who founded the museum, what the bus driver earns: the place is known, the question is not."""
+    asked = [item for item in read_questions(DATA / "near_miss") if item.language == language]
+    assert len(asked) >= 30
+    outcomes = [shipped.rehearse(Question(item.query, language, TODAY, "ask_knowledge")) for item in asked]
+    answered = sum(outcome.decision == "answer" for outcome in outcomes)
+    assert answered <= 0.4 * len(asked)
 
 
 def test_recall_across_languages(report: dict[str, Any]) -> None:
