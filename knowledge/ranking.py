@@ -54,7 +54,8 @@ FEATURES = (
     "background",
     "background_lead",
     "kind",
-    "hub",
+    "centred",
+    "centred_support",
 )
 
 
@@ -289,17 +290,21 @@ class _Evidence:
                 np.full(len(refs), query.background),
                 dense - query.background,
                 np.full(len(refs), query.kind),
-                self._hubs(refs),
+                *self._centred(refs),
             ]
         )
 
-    def _hubs(self, refs: Sequence[ArticleRef]) -> list[float]:
-        """Return how near an article in the other language is to any question at all: some are near to all of them."""
-        language = self.query.language
-        return [
-            0.0 if language in self.snapshot.facts(ref).languages else self.snapshot.hub(ref, language)
+    def _centred(self, refs: Sequence[ArticleRef]) -> tuple[Sequence[float], Sequence[float]]:
+        """Return what `Snapshot.centred` says of articles that exist only in the other language, 0 for the others."""
+        query, snapshot = self.query, self.snapshot
+        found = [
+            (0.0, 0.0)
+            if query.language in snapshot.facts(ref).languages
+            else snapshot.centred(query.vector, ref, query.language)
             for ref in refs
         ]
+        best, support = zip(*found, strict=True) if found else ((), ())
+        return best, support
 
     def _unknown(self) -> float:
         """Return which share of the query's weight no article has."""

@@ -25,8 +25,9 @@ ArticleRef = tuple[int, int]
 Mask = npt.NDArray[np.bool_]
 # Above this share of hidden pieces the vector store is told what it may find; below, a few more are asked for.
 _HIDDEN_SHARE = 0.2
-# Among so many of the nearest questions an article's nearness to questions in general is averaged.
-_NEAREST = 10
+# Titles and phrasings whose mean is a language's centre, and articles whose pieces seen from there are kept.
+_CENTRED_FROM, _CENTRED_KEPT = 3_000, 2_000
+_NONE = np.zeros((0, 0), np.float32)
 # A background question is not compared with itself when the calibration is computed from it.
 SAME = 0.995
 
@@ -73,7 +74,8 @@ class Snapshot:
     ) -> None:
         self.manifest = manifest
         self.known_background = background or Background()
-        self._hubs: dict[tuple[ArticleRef, str], float] = {}
+        self._centred: dict[tuple[ArticleRef, str], Any] = {}
+        self._centres: dict[tuple[str, str], Any] = {}
         self.segments = list(segments)
         self.readers = dict(readers)
         self.alive: list[Mask] = []
@@ -196,25 +198,44 @@ class Snapshot:
         weights = self.known_background.kinds.get(language)
         return log_odds_of(vector, weights) if weights is not None and len(weights) else 0.0
 
-    def hub(self, article: ArticleRef, language: str) -> float:
-        """Return how near an article's pieces in the other language are to questions in `language` in general.
+    def centred(self, vector: Any, article: ArticleRef, language: str) -> tuple[float, float]:
+        """Return the largest cosine of a question in `language` with an article's pieces in the other one, and the mean
+        of the three largest, when each language's vectors are seen from their own centre.
 
-        Such nearness is no sign of an answer (Conneau et al., "Word Translation Without Parallel Data", ICLR 2018).
+        Texts of one language lie together whatever they say, and that hides what two of different ones share (Libovický
+        et al., "On the Language Neutrality of Pre-trained Multilingual Representations", Findings of EMNLP 2020).
         """
-        found = self._hubs.get((article, language))
+        pieces = self._centred_pieces(article, LANGUAGES[1 - LANGUAGES.index(language)])
+        if not len(pieces):
+            return 0.0, 0.0
+        question = _unit(vector - self._centre("background", language))
+        cosines = np.sort(pieces @ question)[-3:]
+        return float(cosines[-1]), float(cosines.mean())
+
+    def _centred_pieces(self, article: ArticleRef, language: str) -> Any:
+        found = self._centred.get((article, language))
         if found is None:
-            found = 0.0
-            questions = self.known_background.vectors.get(language)
-            if questions is not None and len(questions):
-                segment = self.segments[article[0]]
-                code = 1 - LANGUAGES.index(language)
-                keys = segment.keys[
-                    (segment.piece_articles == article[1]) & (segment.piece_languages == code)
-                ]
-                if len(keys):
-                    nearest = (self.readers[LANGUAGES[code]].fetch(keys) @ questions.T).max(axis=0)
-                    found = float(np.sort(nearest)[-_NEAREST:].mean())
-            self._hubs[article, language] = found
+            segment = self.segments[article[0]]
+            chosen = (segment.piece_articles == article[1]) & (
+                segment.piece_languages == LANGUAGES.index(language)
+            )
+            vectors = self.readers[language].fetch(segment.keys[chosen])
+            found = _unit(vectors - self._centre("asked", language))
+            if len(self._centred) >= _CENTRED_KEPT:
+                self._centred.clear()
+            self._centred[article, language] = found
+        return found
+
+    def _centre(self, what: str, language: str) -> Any:
+        """Return the mean of the background questions in a language, or of what articles are asked for in it."""
+        found = self._centres.get((what, language))
+        if found is None:
+            if what == "background":
+                vectors = self.known_background.vectors.get(language, _NONE)
+            else:
+                vectors = self.asked_vectors(language, _CENTRED_FROM)
+            found = vectors.mean(axis=0) if len(vectors) else np.float32(0)
+            self._centres[what, language] = found
         return found
 
     def asked_vectors(self, language: str, most: int) -> Any:
@@ -280,3 +301,8 @@ def _passes(facts: ArticleFacts, condition: Filter) -> bool:
         and condition.category in (None, facts.category)
         and (condition.language is None or condition.language in facts.languages)
     )
+
+
+def _unit(vectors: Any) -> Any:
+    """Return vectors at unit length; one without a direction stays as it is."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
