@@ -63,6 +63,14 @@ def quality(with_use: bool) -> None:
             read_conversations(DATA / "conversations.yml"),
             TODAY,
         )
+        near = {
+            language: [
+                service.rehearse(Question(item.query, language, TODAY, "ask_knowledge")).decision
+                for item in read_questions(DATA / "near_miss")
+                if item.language == language
+            ]
+            for language in report["abstention"]
+        }
         times = []
         for item in questions:
             begun = time.perf_counter()
@@ -105,14 +113,19 @@ def quality(with_use: bool) -> None:
             lines.append(f"| {asked} | {language} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |")
     lines += [
         "",
-        "| language | threshold | abstains on unanswerable | falsely | at 5 % falsely |",
-        "|---|---|---|---|---|",
+        "| language | threshold | abstains on unanswerable | falsely | at 5 % falsely | near misses not answered |",
+        "|---|---|---|---|---|---|",
     ]
     for language, found in report["abstention"].items():
         lines.append(
             f"| {language} | {found['threshold']:.3f} | {found['abstained']:.1%} | {found['falsely']:.1%} | "
-            f"{found['abstained_at_5_percent_falsely']:.1%} |"
+            f"{found['abstained_at_5_percent_falsely']:.1%} | "
+            f"{sum(decision != 'answer' for decision in near[language])} of {len(near[language])} |"
         )
+    lines += [
+        "",
+        "Near misses name what an article is about and ask what none says (“who is the captain of the ferry”).",
+    ]
     lines += ["", "| kind | questions | recall@1 | recall@3 |", "|---|---|---|---|"]
     for kind, found in report["kinds"].items():
         lines.append(f"| {kind} | {found['questions']} | {found['recall@1']:.3f} | {found['recall@3']:.3f} |")
