@@ -18,6 +18,8 @@ _FEW = 200
 _STRENGTH = 10.0
 # Codes this small say nothing; leaving them out halves the file.
 _LEAST_CODE = 2
+# A loss this much above the least is as good.
+_NEARLY = 0.01
 _SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0)
 Labels = npt.NDArray[np.int64]
 
@@ -85,21 +87,32 @@ def _quantised(weights: FloatArray, bias: FloatArray, idf: FloatArray, used: Lab
     return PostNgrams(codes, np.asarray(scale, np.float32), bias, idf)
 
 
-def choose_share(logits: FloatArray, ngrams: FloatArray, labels: Labels) -> tuple[float, float]:
-    """Return the share of the n-gram logits, and the temperature, that make the held-out labels most likely.
+def choose_share(
+    logits: FloatArray, ngrams: FloatArray, labels: Labels, sources: Sequence[str] = ()
+) -> tuple[float, float]:
+    """Return the share of the n-gram logits and the temperature for posts like the held-out ones.
+
+    Of the shares that make the labels nearly as likely as the best one does, the smallest is taken: what is said
+    in a city's posts is in few reviews, and there the network is the steadier of the two.
 
     Args:
         logits: the network's, (n, classes).
         ngrams: the n-gram model's, (n, classes).
         labels: (n,); -1 for unknown ones.
+        sources: of the posts, each of which then counts the same, however many posts it has.
     """
     known = labels >= 0
     if known.sum() < 20:
         return 0.5, 1.0
-    best = (np.inf, 0.0, 1.0)
+    names = np.array(sources if len(sources) else [""] * len(labels))[known]
+    sizes = {name: int((names == name).sum()) for name in set(names.tolist())}
+    # A source of few posts says nothing about itself.
+    weight = np.array([1 / sizes[n] if sizes[n] >= min(20, max(sizes.values())) else 0.0 for n in names])
+    losses: list[tuple[float, float, float]] = []
     for share in _SHARES:
         both = (logits + share * ngrams)[known]
         temperature = fit_temperature(both, labels[known])
-        shares = softmax(both, temperature)[np.arange(len(both)), labels[known]]
-        best = min(best, (-float(np.log(shares + 1e-9).mean()), share, temperature))
-    return best[1], best[2]
+        right = softmax(both, temperature)[np.arange(len(both)), labels[known]]
+        losses.append((float(-np.log(right + 1e-9) @ weight / weight.sum()), share, temperature))
+    limit = min(losses)[0] * (1 + _NEARLY)
+    return next((share, temperature) for loss, share, temperature in losses if loss <= limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import shutil
 import tempfile
@@ -138,7 +139,7 @@ def train_adapter(
             metrics={**manifest.metrics, "topic_likeness": likeness, **(history[-1] if history else {})},
             files={item: _sum(folder / item) for item in (ADAPTER, SHAPE, NGRAMS, TOPICS)},
         )
-        parts = hashlib.sha256("".join(sorted(manifest.files.values())).encode()).hexdigest()
+        parts = hashlib.sha256(json.dumps(asdict(manifest), sort_keys=True).encode()).hexdigest()
         manifest = replace(manifest, version=f"{manifest.created[:10]}-{parts[:8]}")
         manifest.write(folder)
         if (out / "README.md").is_file():
@@ -169,13 +170,16 @@ def _calibrated(
     (gold, _), (felt, _) = (_labels(dev, *kind) for kind in _KINDS)
     han = np.array([has_han(post.text) for post in dev], bool)
     scripts = np.zeros((len(dev), 2), np.float32)
-    scripts[:] = together = choose_share(polarity, beside[:, : len(SENTIMENTS)], gold)
+    sources = np.array([post.source for post in dev])
+    scripts[:] = together = choose_share(polarity, beside[:, : len(SENTIMENTS)], gold, sources.tolist())
     chosen = {True: together, False: together}
     for script in (True, False):
         rows = han == script
         if (gold[rows] >= 0).sum() >= _LEAST_HELD:
             # N-grams of many long reviews say much about reviews, those of few tweets little about tweets.
-            chosen[script] = choose_share(polarity[rows], beside[rows, : len(SENTIMENTS)], gold[rows])
+            chosen[script] = choose_share(
+                polarity[rows], beside[rows, : len(SENTIMENTS)], gold[rows], sources[rows].tolist()
+            )
         scripts[rows] = chosen[script]
     emotion_share, emotion_temperature = choose_share(emotion, beside[:, len(SENTIMENTS) :], felt)
     shares = softmax((polarity + scripts[:, :1] * beside[:, : len(SENTIMENTS)]) / scripts[:, 1:], 1.0)
