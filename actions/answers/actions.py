@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import datetime
 from typing import Any
 
@@ -19,19 +20,33 @@ from actions.traffic import actions as traffic
 from actions.transit import actions as transit
 from actions.transit.actions import ActionTransitDepartures
 from city.messages import current_trace
+from knowledge.conversation import State
 from knowledge.service import Question
 
 STATE_SLOT = "knowledge_state"
 UNCLEAR = frozenset({"nlu_fallback", "out_of_scope", "ask_follow_up"})
 
 
-async def answer(dispatcher: CollectingDispatcher, tracker: Tracker, follow_up: bool) -> list[dict[str, Any]]:
-    """Answer the latest message from the knowledge base and remember what it was about."""
+# How a citizen asks for the last answer in another language.
+_IN_LANGUAGE = {"zh": "用中文说", "en": "in English"}
+
+
+async def answer(
+    dispatcher: CollectingDispatcher, tracker: Tracker, follow_up: bool, *, wished: str | None = None
+) -> list[dict[str, Any]]:
+    """Answer the latest message from the knowledge base and remember what it was about.
+
+    Args:
+        dispatcher: takes the replies.
+        tracker: the conversation.
+        follow_up: whether the message leans on what was said before.
+        wished: the language in which the last answer is wanted again, if that is all that was asked for.
+    """
     latest = tracker.latest_message
     intent = latest.get("intent") or {}
     question = Question(
-        text=str(latest.get("text") or ""),
-        language=language_of(tracker),
+        text=_IN_LANGUAGE[wished] if wished else str(latest.get("text") or ""),
+        language=wished or language_of(tracker),
         today=datetime.now(get_service().settings.zone).date(),
         intent=intent.get("name"),
         follow_up=follow_up,
@@ -45,6 +60,14 @@ async def answer(dispatcher: CollectingDispatcher, tracker: Tracker, follow_up: 
     for reply in outcome.replies:
         say(dispatcher, reply)
     return [SlotSet(STATE_SLOT, outcome.state), SlotSet("last_topic", "knowledge")]
+
+
+def is_wanted_again(tracker: Tracker, language: str) -> bool:
+    """Return whether the last answer came from the knowledge base, lately, and in another language than this one."""
+    if tracker.get_slot("last_topic") != "knowledge":
+        return False
+    state = State.from_dict(tracker.get_slot(STATE_SLOT), time.time())
+    return state is not None and state.language != language
 
 
 class ActionAnswerQuestion(Action):

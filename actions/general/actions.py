@@ -8,6 +8,7 @@ from rasa_sdk import Action, Tracker
 from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
+from actions.answers.actions import answer, is_wanted_again
 from actions.general.replies import emergency_reply, language_reply, wished_language
 from actions.sdk import language_of, say
 from city.messages import Reply
@@ -33,16 +34,19 @@ class ActionEmergency(Action):
 
 
 class ActionChangeLanguage(Action):
-    """Goes on in the language that the citizen asked for."""
+    """Goes on in the language that the citizen asked for, and gives the last answer in it."""
 
     def name(self) -> str:
         return "action_change_language"
 
-    def run(
+    async def run(
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
     ) -> list[dict[str, Any]]:
         text = str(tracker.latest_message.get("text") or "")
         language = wished_language(text)
+        if language and is_wanted_again(tracker, language):
+            events = await answer(dispatcher, tracker, True, wished=language)
+            return [*events, SlotSet("language", language)]
         say(dispatcher, language_reply(language, language_of(tracker)))
         return [SlotSet("language", language)] if language else []
 
