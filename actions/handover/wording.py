@@ -101,7 +101,8 @@ def place_text(position: int, wait_s: float | None, language: str) -> str:
     """Say the place in the queue and the expected wait."""
     wait = wait_text(wait_s, language)
     if language == "en":
-        ahead = "You are next." if position <= 1 else f"There are {position - 1} people before you."
+        others = "is one person" if position == 2 else f"are {position - 1} people"
+        ahead = "You are next." if position <= 1 else f"There {others} before you."
         return f"{ahead} Expected wait: {wait}." if wait else ahead
     ahead = "您是下一位。" if position <= 1 else f"您前面还有 {position - 1} 位。"
     return f"{ahead}预计等待{wait}。" if wait else ahead
@@ -129,8 +130,8 @@ def ticket_reply(ticket: Ticket, contact: ContactSection, language: str, give_up
         if ticket.wait_s is None:
             zh += f"目前坐席都不在线；{minutes} 分钟内无人应答，我会为您登记，工作人员之后会处理。急事请拨打 {hotline}。"
             en += (
-                f" Nobody is at the desk right now. If no one answers within {minutes} minutes, your question is "
-                f"filed and staff will deal with it later. If it is urgent, call {hotline}."
+                f" Nobody is at the desk right now. If no one answers within {'a minute' if minutes == 1 else f'{minutes} minutes'}, "
+                f"your question is filed and staff will deal with it later. If it is urgent, call {hotline}."
             )
         return handoff(language, zh, en, [button(CANCEL, language)])
     leave = [button(LEAVE, language)]

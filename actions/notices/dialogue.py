@@ -133,6 +133,23 @@ def wish_in(text: str, districts: Sequence[DistrictSection], language: str | Non
     return None
 
 
+def district_alone(text: str, districts: Sequence[DistrictSection], language: str) -> Wish | None:
+    """Return the wish of somebody who was asked which part of the city, and says that and nothing else."""
+    folded = unicodedata.normalize("NFKC", text).casefold().strip(" 。.!！")
+    if len(folded) > 40:
+        return None
+    if folded in _WHOLE_CITY or folded in ("全部", "都要", "all", "everywhere", "all of them"):
+        return Wish(START, language, [])
+    found = districts_in(text, districts)
+    rest = folded
+    for item in districts:
+        if item.id in found:
+            for name in (item.name.get("zh"), item.name.get("en"), item.name.get("zh").removesuffix("区")):
+                rest = rest.replace(name.casefold(), "")
+    rest = re.sub(r"[\s,，、和及就在是的吧区]|\band\b|\bdistrict\b|\bplease\b|\bthe\b", "", rest)
+    return Wish(START, language, found) if found and not rest else None
+
+
 def _from_button(said: str, districts: Sequence[DistrictSection]) -> Wish | None:
     for language in ("zh", "en"):
         if said == wording.stop_button(language).payload:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from actions.notices.dialogue import wish_in
+from actions.notices.dialogue import START, district_alone, wish_in
 from actions.notices.service import NoticeService
 from city.messages import Answer, Message, Reply
 from nlp.emergency import emergency_kind
+
+_REMEMBERED = 10_000
 
 
 class NoticesOwner:
@@ -16,14 +18,23 @@ class NoticesOwner:
 
     def __init__(self, service: NoticeService) -> None:
         self.service = service
+        # Who was asked for a district with the last answer; a name alone is then the answer.
+        self._asked: dict[str, str] = {}
 
     async def take(self, message: Message) -> tuple[Reply, ...] | None:
         """Do what a message wants with notices; every other text is the bot's."""
         if emergency_kind(message.text) is not None:
             return None
+        asked = self._asked.pop(message.conversation_id, None)
         wish = wish_in(message.text, self.service.districts, message.language)
+        if wish is None and asked is not None:
+            wish = district_alone(message.text, self.service.districts, asked)
         if wish is None:
             return None
+        if wish.kind == START and wish.districts is None:
+            self._asked[message.conversation_id] = wish.language
+            while len(self._asked) > _REMEMBERED:
+                del self._asked[next(iter(self._asked))]
         said = await asyncio.to_thread(self.service.handle, wish, message.conversation_id, message.channel)
         return tuple(said)
 
@@ -45,4 +56,5 @@ class NoticesOwner:
 
     async def erased(self, conversation_id: str) -> None:
         """Erase a subscription and what was told."""
+        self._asked.pop(conversation_id, None)
         await asyncio.to_thread(self.service.store.erase, conversation_id)

@@ -84,6 +84,15 @@ _DETAIL = re.compile(
     r"^(?:我)?(?:想|要)?(?:再)?补充(?:一下|说明|一点)?|^追加(?:一下|说明)?|^(?:add(?: this| a detail| that| to it)?\b|also note|additional(?:ly)?\b|more details?\b|update:)",
     _I,
 )
+_RESULT = re.compile(
+    r"^(?:可是|但是|但|根本|其实|问题)*(?:还是|仍然|还|一直|根本)*(?:没有?|未)(?:修好|解决|处理好?|弄好)[啊呀吗的呢]?[，,。.!！]*(?:请|我要|要求)?(?:重新办理|重办)?[。.!！]?$"
+    r"|^(?:请|我要|要求)?(?:重新办理|重办)[。.!！]?$"
+    r"|^(?:我)?(?:给|打|评价?|评分)(?:个|了)?\s*[1-5一二三四五]\s*(?:分|星)[。.!！]?$"
+    r"|^(?:but |no,? )?(?:it|this|that|the problem)(?:'s| is| has)? (?:(?:still )?not (?:been )?(?:fixed|solved|resolved|repaired|done)|still (?:broken|there))(?: yet)?[.!]?$"
+    r"|^(?:please )?re-?open (?:it|this|my (?:request|report|case))[.!]?$"
+    r"|^(?:i(?:'d)? )?(?:rate|give|would give|would rate) (?:it|this|that|you|them)?(?: a)? ?[1-5](?: ?/ ?5| out of 5)?(?: stars?| points?)?[.!]?$",
+    _I,
+)
 _ANNOUNCED = re.compile(
     r"(?:我)?(?:想|要)?(?:再)?(?:补充|追加)|add(?: this| a detail| that| to it)?\s*[:：,]|update\s*:", _I
 )
@@ -192,6 +201,11 @@ def detail_in(text: str) -> str | None:
 def is_attachment(text: str) -> bool:
     """Return whether a message is nothing but a photo or a position, as channels write one without words."""
     return bool(_ATTACHMENT.match(text.strip()))
+
+
+def speaks_of_result(text: str) -> bool:
+    """Return whether a short text says how a request ended, and nothing else: "还是没修好", "I rate it 2 stars"."""
+    return bool(_RESULT.match(text.strip()))
 
 
 def announces_detail(text: str) -> bool:

@@ -28,7 +28,7 @@ _WORDS = (
     (4, re.compile(r"满意|satisfied|\bhappy with", _I)),
 )
 _REOPEN = re.compile(
-    r"重新办|重办|没(?:有)?(?:解决|修好|处理好|弄好)|还(?:是)?(?:没|不)(?:修|好|亮|解决)|reopen|re-open|not (?:solved|fixed|resolved|done)|still (?:broken|not|there)",
+    r"重新办|重办|没(?:有)?(?:解决|修好|处理好|弄好)|还(?:是)?(?:没|不)(?:修|好|亮|解决)|reopen|re-open|not (?:been )?(?:solved|fixed|resolved|repaired|done)|still (?:broken|not|there)",
     _I,
 )
 _WITHDRAW = re.compile(r"撤回|撤销|不用办了|已经好了不用|withdraw|take (?:it )?back|no longer needed", _I)

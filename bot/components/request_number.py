@@ -12,7 +12,7 @@ from rasa.nlu.classifiers.classifier import IntentClassifier
 from rasa.shared.nlu.constants import INTENT, INTENT_RANKING_KEY, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from actions.requests.cues import announces_detail, is_attachment
+from actions.requests.cues import announces_detail, is_attachment, speaks_of_result
 from actions.requests.numbers import find_number
 
 ABOUT_ONE, NEW = "request_status", "report_problem"
@@ -20,7 +20,8 @@ ABOUT_ONE, NEW = "request_status", "report_problem"
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
 class RequestNumberGuard(GraphComponent, IntentClassifier):
-    """Puts `request_status` first for a number such as LC-2026-48210375 or an addition, `report_problem` for a photo.
+    """Puts `request_status` first for a number such as LC-2026-48210375, an addition, or a bare word on how it ended, and
+    `report_problem` for a photo.
 
     "LC-2026-48210375 评价 5 分" says in few words what a classifier seldom saw; the number is certain. A photo or a
     position without words belongs to the open report, or begins one. Danger keeps its precedence.
@@ -44,7 +45,7 @@ class RequestNumberGuard(GraphComponent, IntentClassifier):
             text = str(message.get(TEXT) or "")
             if intent == "emergency":
                 continue
-            if find_number(text) or announces_detail(text):
+            if find_number(text) or announces_detail(text) or speaks_of_result(text):
                 chosen = ABOUT_ONE
             elif is_attachment(text):
                 chosen = NEW

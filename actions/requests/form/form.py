@@ -121,7 +121,8 @@ class Form:
     def _interrupts(self, draft: Draft, turn: Turn, slot: str) -> bool:
         text, intent = turn.text.strip(), turn.intent
         if intent == "request_status":
-            return True
+            # "It is still not fixed" may be all that a complaint says.
+            return not (slot == DETAILS and cues.speaks_of_result(text))
         if intent in KINDS and not cues.asks_how(text) and not cues.is_aside(text):
             return False
         if intent in _CHATTER and turn.confidence >= 0.6 and not (slot == PLACE and self.places.named(turn)):

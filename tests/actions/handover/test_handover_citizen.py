@@ -17,7 +17,7 @@ def test_the_queue_tells_place_and_wait(scene: Any) -> None:
     assert (first.kind, first.position, second.position) == (Ticket.QUEUED, 1, 2)
     assert first.wait_s == 30
     assert "您是下一位" in scene.reception.say_ticket(first, "zh").text
-    assert "There are 1 people before you" in scene.reception.say_ticket(second, "en").text
+    assert "There is one person before you" in scene.reception.say_ticket(second, "en").text
 
 
 def test_asking_again_keeps_the_place(scene: Any) -> None:

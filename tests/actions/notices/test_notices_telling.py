@@ -204,6 +204,34 @@ async def test_a_conversation_about_notices(board: Board) -> None:
     assert await owner.take(Message("a", "m", "你好")) is None
 
 
+@pytest.mark.parametrize(
+    ("wish", "said", "districts"),
+    [
+        ("我想订阅停水通知", "临港区", ["lingang"]),
+        ("我想订阅停水通知", "临港区吧。", ["lingang"]),
+        ("我想订阅停水通知", "全市", []),
+        ("please subscribe me to notices", "Lingang District, please", ["lingang"]),
+        ("please subscribe me to notices", "临港区有停水吗", None),
+        ("please subscribe me to notices", "when is the power cut in Lingang District?", None),
+    ],
+)
+async def test_a_district_typed_after_the_question_is_the_answer(
+    board: Board, wish: str, said: str, districts: list[str] | None
+) -> None:
+    owner = NoticesOwner(board.service)
+    assert await owner.take(Message("a", "m0", said)) is None
+    asked = await owner.take(Message("a", "m1", wish))
+    assert asked and asked[0].buttons
+    answered = await owner.take(Message("a", "m2", said))
+    there = board.store.subscription("a")
+    if districts is None:
+        assert answered is None and there is None
+    else:
+        assert answered and there is not None and there.districts == districts
+    # Only the very next message is the answer.
+    assert await owner.take(Message("a", "m3", said)) is None
+
+
 async def test_an_alert_stands_above_the_next_answer_once(board: Board) -> None:
     owner = NoticesOwner(board.service)
     board.service.take_in(cap())

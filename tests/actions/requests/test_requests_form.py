@@ -201,3 +201,10 @@ def test_later_or_full_or_closed_or_others_requests_are_not_offered(
     clock.go(hours=-3)
     service.change_state(number, "closed", "li", outcome="resolved")
     assert not offered()
+
+
+def test_a_complaint_may_say_only_that_nothing_was_done(service: RequestService) -> None:
+    draft, _ = Form(service).begin(turn("I want to complain", 0, "complain"))
+    said = turn("it is still not fixed", 1, "request_status", requested=DETAILS, confidence=1.0)
+    assert Form(service).take(draft, said).handled
+    assert draft.description == "it is still not fixed"

@@ -225,3 +225,25 @@ def test_short_words_are_told_apart() -> None:
 )
 def test_a_short_answer_with_a_way_to_be_reached_is_seen(text: str, gives: bool) -> None:
     assert cues.gives_contact(text) is gives
+
+
+@pytest.mark.parametrize(
+    ("text", "speaks"),
+    [
+        ("还是没修好", True),
+        ("但是还没解决。", True),
+        ("重新办理", True),
+        ("我给2分", True),
+        ("it is still not fixed", True),
+        ("the problem has not been solved", True),
+        ("please reopen it", True),
+        ("I rate it 2 stars", True),
+        ("路灯还是没修好", False),
+        ("it is broken", False),
+        ("the lamp is still broken", False),
+        ("没有", False),
+        ("is it fixed?", False),
+    ],
+)
+def test_a_bare_word_on_the_result_is_told_from_a_new_report(text: str, speaks: bool) -> None:
+    assert cues.speaks_of_result(text) is speaks

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.actions.notices.conftest import CHINESE, cap
+from tests.actions.requests.conftest import photo_bytes
 from tests.e2e.servers import Server, settings_for, start_server, stop_server
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
@@ -117,7 +118,23 @@ def test_a_citizen_and_two_operators(
     holder.locator("#reply-text").press("Control+Enter")
     expect(citizen.locator(".message.pushed").last).to_contain_text("带上户口簿")
     assert citizen.locator(".message.assistant:not(.pushed)").count() == bot
+    # A photo of the citizen's is shown as it comes, and opens large for who is signed in.
+    citizen.locator("#file").set_input_files(
+        {"name": "证件.jpg", "mimeType": "image/jpeg", "buffer": photo_bytes((640, 480))}
+    )
+    picture = holder.locator("#lines .citizen img")
+    expect(picture).to_have_attribute("alt", re.compile("市民发来的照片"))
+    holder.wait_for_function("document.querySelector('#lines .citizen img').naturalWidth === 640")
+    large = f"{desk_server.console_url}{picture.get_attribute('src')}"
+    assert holder.request.get(large).headers["content-type"] == "image/jpeg"
+    assert "image" not in citizen.request.get(large).headers["content-type"]
+    assert citizen.locator(".message.assistant:not(.pushed)").count() == bot
     holder.screenshot(path=screenshots / "desk-zh.png")
+    holder.set_viewport_size({"width": 390, "height": 844})
+    assert holder.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    picture.scroll_into_view_if_needed()
+    holder.screenshot(path=screenshots / "desk-phone-zh.png")
+    holder.set_viewport_size({"width": 1400, "height": 900})
     citizen.screenshot(path=screenshots / "desk-citizen-zh.png")
 
     # Over to the colleague, who ends it.

@@ -180,3 +180,34 @@ def test_a_photo_after_filing_may_begin_another_report(
         assert [kept.id for kept in service.store.photos(request_id=second.id)] == photo
 
     asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    ("language", "unhappy", "reopened", "stars", "rated"),
+    [
+        ("zh", "还是没修好", "已重新办理", "我给2分", "2 分"),
+        ("en", "it is still not fixed", "is reopened", "I rate it 2 stars", "2 of 5"),
+    ],
+)
+def test_a_closed_request_is_rated_and_reopened_in_so_many_words(
+    brain: Any, language: str, unhappy: str, reopened: str, stars: str, rated: str
+) -> None:
+    from actions import requests
+
+    service, name = requests.get_service(), f"result-{language}"
+
+    async def talk() -> None:
+        async def say(number: int, text: str) -> str:
+            answer = await brain.respond(Message(name, f"m{number}", text, language=language))
+            return str(answer.replies[-1].text)
+
+        for number, text in enumerate(FILED[language]):
+            await say(number, text)
+        (request,) = service.mine(name)
+        service.change_state(request.number, "closed", "li", outcome="resolved")
+        assert rated in await say(10, stars)
+        assert reopened in await say(11, unhappy)
+
+    asyncio.run(talk())
+    (request,) = service.mine(name)
+    assert request.is_open and request.rating == 2 and request.reopened == 1
