@@ -206,6 +206,7 @@ def test_evaluation_and_report_of_the_tiny_model(tmp_path: Path) -> None:
     json_path, page = write_report(result, tmp_path / "out" / "report.json")
     assert json.loads(json_path.read_text(encoding="utf-8"))["macro_f1"] == 1.0
     html = page.read_text(encoding="utf-8")
+    assert "量化 Quantisation" in html and result["model"]["metrics"]["graph_fp32_ms"] > 0
     assert "&lt;tiny&gt;" in html and "<svg" in html and "http" not in html.replace("http-equiv", "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ OUTPUTS = ("intent_logits", "tag_logits", "distance", "embedding")
 # An int8 graph goes back to float32 when it loses more dev accuracy than the first number and the loss is no
 # chance (one-sided sign test at 5 % on the texts decided otherwise, McNemar 1947), or more than the second.
 _LOST, _MUCH_LOST, _CHANCE = 0.002, 0.015, 1.64
+_TIMED = 60
 
 
 class _TableInt8(nn.Module):
@@ -78,7 +80,7 @@ class Exported:
     """What became of the graph.
 
     `precision` is "int8", "mixed" or "fp32"; sizes are in MB; `accuracy` and `full_accuracy` are on the check
-    examples, with and without int8.
+    examples, with and without int8; `ms` and `full_ms` are medians of one text alone on one thread.
     """
 
     precision: str
@@ -86,6 +88,8 @@ class Exported:
     full_megabytes: float
     accuracy: float
     full_accuracy: float
+    ms: float
+    full_ms: float
 
 
 def export(
@@ -131,9 +135,10 @@ def export(
                 log.warning("%s loses %.2f points of dev accuracy", precision, 100 * (reference - reached))
             else:
                 chosen, precision, reached = full, "fp32", reference
+        times = milliseconds(chosen, check), milliseconds(full, check)
         sizes = chosen.stat().st_size / 1e6, full.stat().st_size / 1e6
         shutil.move(str(chosen), target)
-    return Exported(precision, sizes[0], sizes[1], reached, reference)
+    return Exported(precision, *sizes, reached, reference, *times)
 
 
 def quantise_quietly(*arguments: object, **options: object) -> None:
@@ -185,10 +190,7 @@ def _share(hits: BoolArray) -> float:
 
 def outputs(path: Path, rows: Sequence[Encoded], names: Sequence[str]) -> list[FloatArray]:
     """Run a graph over encoded examples and return some of its outputs, one row an example."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = _session(path, 0)
     found: list[list[FloatArray]] = [[] for _ in names]
     order = sorted(range(len(rows)), key=lambda at: len(rows[at].ids))
     for start in range(0, len(order), 32):
@@ -198,6 +200,27 @@ def outputs(path: Path, rows: Sequence[Encoded], names: Sequence[str]) -> list[F
             column.append(value)
     back = np.argsort(np.array(order, np.int64))
     return [np.concatenate(column)[back] for column in found]
+
+
+def milliseconds(path: Path, rows: Sequence[Encoded]) -> float:
+    """Return the median time of a graph for one encoded example alone, on one thread; 0 without examples."""
+    session = _session(path, 1)
+    times = []
+    for row in [*rows[:3], *rows[:: max(1, len(rows) // _TIMED)][:_TIMED]]:
+        inputs = collate([row])
+        feed = {key: inputs[key].numpy() for key in ("input_ids", "attention_mask")}
+        started = time.perf_counter()
+        session.run(None, feed)
+        times.append(1000 * (time.perf_counter() - started))
+    return float(np.median(times[3:])) if len(times) > 3 else 0.0
+
+
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def _trace(network: JointNetwork, novelty: Novelty, path: Path) -> None:

@@ -274,6 +274,8 @@ def _finish(
             "precision": exported.precision,
             "graph_mb": round(exported.megabytes, 2),
             "graph_fp32_mb": round(exported.full_megabytes, 2),
+            "graph_ms": round(exported.ms, 2),
+            "graph_fp32_ms": round(exported.full_ms, 2),
             "fp32_accuracy": round(exported.full_accuracy, 5),
             "graph_accuracy": round(exported.accuracy, 5),
         },
