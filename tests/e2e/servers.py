@@ -58,17 +58,46 @@ def trained_models() -> Path:
     return ROOT / "var" / "models"
 
 
-def settings_for(folder: Path) -> Path:
-    """Write the shipped settings with `folder/var` as data directory; models trained before are taken over."""
+def copy_knowledge(target: Path) -> None:
+    """Copy the index of the shipped articles, which is built once for all tests, into a data directory."""
+    data = ROOT / "var" / "for-tests"
+    data.mkdir(parents=True, exist_ok=True)
+    # Tests may run in several processes: none copies while another one has the files open.
+    with FileLock(ROOT / "var" / "knowledge-for-tests.lock"):
+        _build_knowledge(data)
+        shutil.copytree(data / "knowledge", target)
+
+
+@lru_cache(maxsize=1)
+def _build_knowledge(data: Path) -> None:
+    settings = write_settings(data / "city.yml", data)
+    command = [sys.executable, "-m", "chengda", "knowledge", "list"]
+    env = {**os.environ, "CHENGDA_CITY": str(settings)}
+    subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
+
+
+def settings_for(folder: Path, *, knowledge: bool = True) -> Path:
+    """Write the shipped settings with `folder/var` as data directory; models trained before are taken over.
+
+    Args:
+        folder: of the test.
+        knowledge: whether the index of the shipped articles is taken over, too; else the first start builds it.
+    """
     data = folder / "var"
     (data / "models").mkdir(parents=True)
     shared = trained_models()
     for kind in ("nlu", "dialogue", "sentiment", "routing"):
         shutil.copytree(shared / kind, data / "models" / kind, symlinks=True)
+    if knowledge:
+        copy_knowledge(data / "knowledge")
+    return write_settings(folder / "city.yml", data)
+
+
+def write_settings(file: Path, data: Path) -> Path:
+    """Write the shipped settings with `data` as data directory into a file, and return it."""
     text = (ROOT / "city.yml").read_text("utf-8").replace("data_dir: var ", f"data_dir: {data} ")
     text = re.sub(r": ((?:knowledge|actions|nlp)/[\w./-]+)", rf": {ROOT}/\1", text)
     text = text.replace("demo: true  ", "demo: false ")
-    file = folder / "city.yml"
     file.write_text(text, "utf-8")
     return file
 

@@ -37,7 +37,7 @@ def post(url: str, data: object, token: str | None = None) -> dict:
 
 
 def test_a_second_start_is_quick_and_the_conversation_goes_on(tmp_path: Path, server_url: str) -> None:
-    settings_for(tmp_path)
+    settings_for(tmp_path, knowledge=False)
     first = start_server(tmp_path)
     made = post(f"{first.url}/api/v1/conversations", {})
     path = f"/api/v1/conversations/{made['conversation_id']}/messages"
@@ -88,7 +88,7 @@ def test_a_broken_timetable_is_named(tmp_path: Path, server_url: str) -> None:
 
 
 def test_a_broken_article_is_reported_and_the_rest_is_served(tmp_path: Path, server_url: str) -> None:
-    file = settings_for(tmp_path)
+    file = settings_for(tmp_path, knowledge=False)
     articles = tmp_path / "articles"
     articles.mkdir()
     good = ROOT / "knowledge/articles/library/library-opening-hours.md"
