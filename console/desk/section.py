@@ -16,6 +16,7 @@ from actions.handover.errors import HandoverError, UnknownCaseError
 from actions.handover.records import OPEN, Case, Entry
 from actions.handover.service import HandoverService
 from actions.handover.tables import cases
+from actions.requests.cues import is_attachment
 from console.desk.live import events
 from console.desk.texts import TEXTS
 from console.forms import read_form
@@ -49,6 +50,11 @@ def _who(request: web.Request, entry: Entry) -> str:
     return text(request, f"desk.who.{entry.kind}", name=entry.author)
 
 
+def _said(line: Entry) -> str:
+    """Return the words of a line; what channels write for a photo without any is said by the photo itself."""
+    return "" if line.photos and is_attachment(line.text) else line.text
+
+
 def _shown(request: web.Request, case_id: int, lines: list[Entry]) -> list[dict[str, Any]]:
     return [
         {
@@ -56,7 +62,7 @@ def _shown(request: web.Request, case_id: int, lines: list[Entry]) -> list[dict[
             "kind": line.kind,
             "at": line.at,
             "who": "" if line.kind == "event" else _who(request, line),
-            "text": event_text(request, line) if line.kind == "event" else line.text,
+            "text": event_text(request, line) if line.kind == "event" else _said(line),
             "photos": [_picture(case_id, photo, line.at) for photo in line.photos],
         }
         for line in lines

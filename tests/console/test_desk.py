@@ -173,7 +173,7 @@ async def test_the_operator_sees_the_citizens_photos_and_nobody_elses(
         for size in ((64, 48), (80, 60))
     )
     foreign = album.photos.put("somebody-else", photo_bytes((90, 60)), album.now()).id
-    message = Message(case.conversation_id, "m1", "📷", metadata={"attachments": [now]})
+    message = Message(case.conversation_id, "m1", "📷 Photo", metadata={"attachments": [now]})
     await scene.owner.take(message)
     page = await operator.page(f"/desk/{case.id}")
     for photo, words in ((before, "Photos sent before"), (now, "Photo from the citizen, ")):

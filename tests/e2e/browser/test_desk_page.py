@@ -124,6 +124,7 @@ def test_a_citizen_and_two_operators(
     )
     picture = holder.locator("#lines .citizen img")
     expect(picture).to_have_attribute("alt", re.compile("市民发来的照片"))
+    expect(holder.locator("#lines .citizen").last).not_to_contain_text("📷")
     holder.wait_for_function("document.querySelector('#lines .citizen img').naturalWidth === 640")
     large = f"{desk_server.console_url}{picture.get_attribute('src')}"
     assert holder.request.get(large).headers["content-type"] == "image/jpeg"
