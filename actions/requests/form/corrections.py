@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from actions.requests import cues, wording
 from actions.requests.contacts import find_contact
 from actions.requests.draft import CATEGORY, DETAILS, PLACE, Draft
@@ -22,6 +24,15 @@ class Corrections:
     def __init__(self, places: PlaceFilling, categories: CategoryFilling) -> None:
         self.places, self.categories = places, categories
 
+    def _contradicted(self, draft: Draft, before: dict[str, Any] | None, language: str) -> None:
+        """Leave the citizen's words as they are, and say in them that the place they name was corrected."""
+        if before is None or draft.place is None or draft.description is None:
+            return
+        old, new = str(before["text"]), str(draft.place["text"])
+        if old != new and old.lower() in draft.description.lower():
+            said = f"（更正：地点是{new}）" if language == "zh" else f"(correction: the place is {new})"
+            draft.description = f"{draft.description}\n{said}"
+
     def correct(self, draft: Draft, turn: Turn, outcome: Outcome) -> bool:
         """Take a correction; return whether the message was one that can be understood."""
         text = turn.text.strip()
@@ -32,7 +43,10 @@ class Corrections:
             return True
         named = cues.field_named(text)
         if named != DETAILS and self.places.named(turn) and (draft.place or draft.description):
-            return self.places.see(draft, turn, outcome, renew=True, say=True)
+            before = draft.place
+            done = self.places.see(draft, turn, outcome, renew=True, say=True)
+            self._contradicted(draft, before, turn.language)
+            return done
         if draft.description is None:
             return False
         rest = cues.without_lead(text)

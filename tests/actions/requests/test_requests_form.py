@@ -208,3 +208,12 @@ def test_a_complaint_may_say_only_that_nothing_was_done(service: RequestService)
     said = turn("it is still not fixed", 1, "request_status", requested=DETAILS, confidence=1.0)
     assert Form(service).take(draft, said).handled
     assert draft.description == "it is still not fixed"
+
+
+def test_a_corrected_place_is_told_beside_the_words_that_name_the_old_one(service: RequestService) -> None:
+    draft = begin(service, "pothole on Renmin Road")
+    Form(service).take(draft, turn("no, it's Heping Road", 1, "deny", requested=CONTACT))
+    assert draft.place is not None and draft.place["text"] == "Heping Road"
+    assert draft.description == "pothole on Renmin Road\n(correction: the place is Heping Road)"
+    Form(service).take(draft, turn("no, it's Heping Road", 2, "deny", requested=CONTACT))
+    assert draft.description.count("correction") == 1
