@@ -32,7 +32,8 @@ OWN_GAZETTEER = ROOT / "bot" / "data" / "gazetteer" / "city.csv"
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Callable[[float, str], None]]:
+def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
+    """Yield what shows progress: a bar on a terminal, else a line per percent."""
     if not console.is_terminal:
         yield _lines(title)
         return
@@ -127,7 +128,7 @@ def train_nlu(
         )
         sources = data or [OWN_DATA, *staff_examples(settings)]
         names = gazetteer or (OWN_GAZETTEER if own and OWN_GAZETTEER.is_file() else None)
-        with _bar("训练 · training") as progress:
+        with progress_bar("训练 · training") as progress:
             if out is not None:
                 trained = jobs.train_to_directory(
                     sources, out, chosen, dev=dev, gazetteer=names, progress=progress

@@ -6,6 +6,7 @@ import typer
 
 from chengda.console_output import console, plain_errors, step
 from chengda.nlu import train_nlu
+from chengda.reranking import train_reranker
 from chengda.routing import train_routing
 from chengda.sentiment import train_sentiment
 from city.settings import SettingsError, load_settings
@@ -14,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Train models. 训练模型。")
 app.command("nlu")(train_nlu)
 app.command("sentiment")(train_sentiment)
 app.command("routing")(train_routing)
+app.command("reranker")(train_reranker)
 
 
 @app.command("dialogue")

@@ -85,6 +85,11 @@ class KnowledgeSection(_Section):
     store_url: str = ""
     vector_store: str = "faiss"
     stop_words: list[str] = []
+    reranker: str = ""
+
+    @validator("reranker", pre=True)
+    def _folder_or_off(cls, value: Any) -> Any:
+        return "" if value in (None, False, "off", "no") else value
 
 
 class TransitSection(_Section):

@@ -18,6 +18,7 @@ from knowledge.conversation import State, common_subject, complete, facet_phrase
 from knowledge.facets import asked_facets
 from knowledge.index import SentenceEncoder
 from knowledge.ranking import Candidate, make_query, search
+from knowledge.reranking import Reranker
 from knowledge.snapshot import ArticleRef, Filter, Snapshot
 from knowledge.store import ArticleStore
 from knowledge.text import clean, fold, has_han, search_words
@@ -43,6 +44,7 @@ class Answerer:
         encoder: turns questions into vectors.
         stop_words: further words that say nothing.
         clock: seconds since 1970.
+        reranker: judges the best candidates anew; `None` for none.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class Answerer:
         encoder: SentenceEncoder,
         stop_words: frozenset[str] = frozenset(),
         clock: Callable[[], float] = time.time,
+        reranker: Reranker | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.encoder = encoder
         self.stop_words = stop_words
         self.clock = clock
+        self.reranker = reranker
 
     @property
     def steps(self) -> Sequence[tuple[str, Callable[[Turn], dict[str, Any]]]]:
@@ -199,7 +203,8 @@ class Answerer:
     def _find(self, turn: Turn, text: str, also: Sequence[ArticleRef] = ()) -> list[Candidate]:
         query = make_query(text, turn.language, turn.snapshot, self.encoder, self.stop_words)
         condition = Filter(day=turn.question.today)
-        return search(query, turn.snapshot, condition, turn.calibration, also=also)
+        found = search(query, turn.snapshot, condition, turn.calibration, also=also)
+        return self.reranker.reorder(query, found, turn.calibration) if self.reranker else found
 
     def _search_completed(self, turn: Turn, plain: Sequence[Candidate]) -> None:
         """Search for the subject with the new words, and for the new words with what was asked before."""

@@ -21,9 +21,11 @@ from knowledge.lexicon import Lexicon, learn, shipped
 from knowledge.ranking import FEATURES, make_query, search
 from knowledge.records import StoredPiece
 from knowledge.remembering import RememberingEncoder
+from knowledge.reranking import Reranker, best_weight
 from knowledge.snapshot import Filter, Snapshot
 from knowledge.text import clean
 from knowledge.vectors.memory import MemoryReader
+from nlp.cross_encoder import mark_of
 
 # With fewer answerable questions than this the articles' own phrasings are taken as well.
 ENOUGH_QUESTIONS = 100
@@ -33,6 +35,8 @@ ENOUGH_ACROSS = 50
 OWN_QUESTIONS, OWN_ARTICLES = 400, 2_000
 # Titles and phrasings of a language from which it is learnt what kind of questions articles answer.
 OWN_PHRASINGS = 3_000
+# Questions by which the weight of a cross-encoder is chosen.
+WEIGHED_BY = 160
 
 # By question and language.
 Kinds = Mapping[tuple[str, str], float]
@@ -96,9 +100,10 @@ def read_background(folder: Path) -> dict[str, list[str]]:
     return texts
 
 
-def source_of(folder: Path) -> str:
-    """Return a fingerprint of the calibration questions, to know when they changed."""
-    return fingerprint_files([folder] if folder.is_dir() else [], *FEATURES, "order across, judged")
+def source_of(folder: Path, reranker: Reranker | None = None) -> str:
+    """Return a fingerprint of the calibration questions and the cross-encoder, to know when they changed."""
+    salt = (reranker.fingerprint,) if reranker is not None else ()
+    return fingerprint_files([folder] if folder.is_dir() else [], *FEATURES, "order across, judged", *salt)
 
 
 # What no city hall answers: stands for unanswerable questions where a city has written none.
@@ -130,7 +135,9 @@ _NO_CITYS_BUSINESS = {
 }
 
 
-def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -> Calibration:
+def calibrate(
+    index: Index, folder: Path, *, reranker: Reranker | None = None, progress: Progress | None = None
+) -> Calibration:
     """Fit a calibration on the questions of a folder, and store both it and the background with the index.
 
     Questions whose articles this index does not hold are left out. When too few remain, the articles' own phrasings
@@ -139,6 +146,7 @@ def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -
     Args:
         index: the index.
         folder: holds `*.jsonl` (see `read_questions`) and `background.<language>.txt`; need not exist.
+        reranker: the cross-encoder in use, whose weight in the ranking is chosen as well.
         progress: told what is done, how many questions of how many.
 
     Raises:
@@ -165,7 +173,7 @@ def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -
     examples = examples_of(index, usable, encoder=encoder, kinds=kinds, progress=progress)
     if sum(bool(item.relevant) for item in usable) < ENOUGH_QUESTIONS:
         examples += own_examples(index, progress)
-    source = source_of(folder)
+    source = source_of(folder, reranker)
     calibration = fit(examples, FEATURES, source=source)
     across = crossing_examples(index, usable, encoder, kinds)
     if all(_are_enough(found) for found in across.values()):
@@ -175,8 +183,42 @@ def calibrate(index: Index, folder: Path, *, progress: Progress | None = None) -
         calibration = replace(calibration, across=by_language)
     elif any(across.values()):
         calibration = fit([*examples, *across["zh"], *across["en"]], FEATURES, source=source)
+    if reranker is not None:
+        weight = _weigh(index, reranker, calibration, usable, encoder, progress)
+        calibration = replace(calibration, rerank=weight, reranker=reranker.fingerprint)
     index.set_calibration(calibration.to_dict())
     return calibration
+
+
+def _weigh(
+    index: Index,
+    reranker: Reranker,
+    calibration: Calibration,
+    questions: Sequence[LabelledQuestion],
+    encoder: SentenceEncoder,
+    progress: Progress | None,
+) -> float:
+    """Return the weight of a cross-encoder's score, chosen on questions that it has not learnt.
+
+    They are searched in the index and in copies that hold the other language only.
+    """
+    fresh = [item for item in questions if item.relevant and mark_of(item.query) not in reranker.model.learnt]
+    if len(fresh) > WEIGHED_BY:
+        fresh = [fresh[at] for at in np.linspace(0, len(fresh) - 1, WEIGHED_BY).astype(int)]
+    folds = lexicon_folds(index)
+    others = {held: one_language(index, held, folds) for held in LANGUAGES}
+    judged = []
+    for number, item in enumerate(fresh):
+        if progress:
+            progress("cross-encoder", number, len(fresh))
+        other = others[LANGUAGES[1 - LANGUAGES.index(item.language)]]
+        for snapshot in (index.snapshot, other):
+            query = make_query(item.query, item.language, snapshot, encoder, index.stop_words)
+            found = search(query, snapshot, Filter(), calibration, use_exact=False)
+            judged.append(reranker.judge(query, found, item.relevant))
+    if progress:
+        progress("cross-encoder", len(fresh), len(fresh))
+    return best_weight([item for item in judged if len(item.right)])
 
 
 def _learn_kinds(

@@ -64,7 +64,8 @@ class Calibration:
     `answer`: from this probability on an article is given as the answer; `clarify`: from here on its title is offered;
     `close`: two articles are ambiguous when their probabilities' log-odds differ by less. `thresholds`: `answer` and
     `clarify` by the question's language. `across`: by the question's language, the weights and thresholds for articles
-    that exist only in the other one, where they are known.
+    that exist only in the other one, where they are known. `rerank`: weight of the score of the cross-encoder whose
+    fingerprint is `reranker`.
     """
 
     features: Sequence[str]
@@ -80,6 +81,8 @@ class Calibration:
     judge: Judge | None = None
     thresholds: Mapping[str, Sequence[float]] = field(default_factory=dict)
     across: Mapping[str, Calibration] = field(default_factory=dict)
+    rerank: float = 0.0
+    reranker: str = ""
 
     def of(self, language: str, held: Sequence[str]) -> Calibration:
         """Return the calibration for a question in `language` and an article that is `held` in these languages."""

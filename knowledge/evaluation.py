@@ -21,6 +21,7 @@ from knowledge.importing import Progress
 from knowledge.index import Index, SentenceEncoder
 from knowledge.ranking import Candidate, make_query, search
 from knowledge.remembering import RememberingEncoder
+from knowledge.reranking import Reranker
 from knowledge.snapshot import Filter, Snapshot
 
 MODES = ("lexical", "dense", "hybrid")
@@ -38,6 +39,7 @@ def evaluate_retrieval(
     *,
     modes: Sequence[str] = MODES,
     cross: bool = False,
+    reranker: Reranker | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Search every question and score the ranking.
@@ -48,6 +50,7 @@ def evaluate_retrieval(
         questions: held-out questions.
         modes: which searches to compare.
         cross: also search copies of the index that hold the articles in one language only.
+        reranker: judges the best candidates of the hybrid search anew.
         progress: told how far it is.
 
     Returns:
@@ -69,7 +72,7 @@ def evaluate_retrieval(
         for number, item in enumerate(questions):
             if progress and number % 25 == 0:
                 progress(mode, number, len(questions))
-            found.append((item, _find(index, encoder, snapshot, calibration, item, mode)))
+            found.append((item, _find(index, encoder, snapshot, calibration, item, mode, reranker)))
         if progress:
             progress(mode, len(questions), len(questions))
         report["ranking"][mode] = {
@@ -106,7 +109,10 @@ def evaluate_retrieval(
             copy = one_language(index, held, folds)
             for language in languages:
                 asked = [item for item in questions if item.language == language and item.relevant]
-                pairs = [(item, _find(index, encoder, copy, calibration, item, "hybrid")) for item in asked]
+                pairs = [
+                    (item, _find(index, encoder, copy, calibration, item, "hybrid", reranker))
+                    for item in asked
+                ]
                 report["cross"][language][held] = _ranking(pairs)
     return report
 
@@ -118,9 +124,11 @@ def _find(
     calibration: Calibration,
     item: LabelledQuestion,
     mode: str,
+    reranker: Reranker | None,
 ) -> list[Candidate]:
     query = make_query(item.query, item.language, snapshot, encoder, index.stop_words)
-    return search(query, snapshot, Filter(), calibration, mode=mode)
+    found = search(query, snapshot, Filter(), calibration, mode=mode)
+    return reranker.reorder(query, found, calibration) if reranker and mode == "hybrid" else found
 
 
 def _rank(item: LabelledQuestion, hits: Sequence[Candidate]) -> int:

@@ -23,6 +23,7 @@ from knowledge.index import Index, SentenceEncoder
 from knowledge.listing import ArticleQuery, Page, list_articles, values_of
 from knowledge.ranking import FEATURES, Candidate, make_query, search
 from knowledge.records import Summary, VersionRecord
+from knowledge.reranking import Reranker, open_reranker
 from knowledge.snapshot import Filter, Snapshot
 from knowledge.store import ArticleStore
 from knowledge.text import warm_up
@@ -41,11 +42,19 @@ logger = logging.getLogger(__name__)
 class KnowledgeService:
     """Answers questions from the city's articles. Use `open`; `close` when done. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, store: ArticleStore, index: Index, answerer: Answerer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: ArticleStore,
+        index: Index,
+        answerer: Answerer,
+        reranker: Reranker | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.index = index
         self.answerer = answerer
+        self.reranker = reranker
         self.curator = Curator(store, index)
         self.import_report = ImportReport()
         self._calibration: tuple[Snapshot, Calibration] | None = None
@@ -74,18 +83,20 @@ class KnowledgeService:
         Raises:
             ArticleError: when the article folder does not exist.
             DatabaseError: when the store cannot be opened.
-            EncoderError: when the base cannot be loaded.
+            EncoderError: when the base or the re-ranker cannot be loaded.
             KnowledgeIndexError: when another process has been writing the index for too long.
         """
         warm_up()
         folder = settings.data / "knowledge"
         store = ArticleStore(settings.knowledge.store_url or f"sqlite:///{folder / 'articles.db'}")
+        reranker = open_reranker(settings, store)
         encoder = encoder or _load_encoder(settings)
         vectors = make_vector_store(
             settings.knowledge.vector_store, folder / "index" / "vectors", encoder.dimension
         )
         index = Index(folder / "index", store, encoder, vectors, settings.knowledge.stop_words)
-        service = cls(settings, store, index, Answerer(settings, store, encoder, index.stop_words))
+        answerer = Answerer(settings, store, encoder, index.stop_words, reranker=reranker)
+        service = cls(settings, store, index, answerer, reranker)
         articles = settings.path(settings.knowledge.articles)
         service.import_report = sync_folder(store, articles, prune=True, progress=progress)
         for problem in service.import_report.problems:
@@ -133,7 +144,10 @@ class KnowledgeService:
         """Return the articles found for a text, likeliest first; for staff, tests and evaluation."""
         snapshot = self.index.snapshot
         query = make_query(text, language, snapshot, self.index.encoder, self.index.stop_words)
-        found = search(query, snapshot, condition or Filter(), self.calibration_of(snapshot), mode=mode)
+        calibration = self.calibration_of(snapshot)
+        found = search(query, snapshot, condition or Filter(), calibration, mode=mode)
+        if self.reranker is not None and mode == "hybrid":
+            found = self.reranker.reorder(query, found, calibration)
         return found[:limit]
 
     def try_out(self, question: Question) -> Preview:
@@ -145,6 +159,8 @@ class KnowledgeService:
             question.text, question.language, snapshot, self.index.encoder, self.index.stop_words
         )
         found = search(query, snapshot, Filter(day=question.today), calibration)
+        if self.reranker is not None:
+            found = self.reranker.reorder(query, found, calibration)
         calibration = calibration.of(query.language, (query.language,))
         return Preview(outcome, found, calibration.answer, calibration.clarify)
 
@@ -290,7 +306,7 @@ class KnowledgeService:
 
     def calibrate(self, progress: Progress | None = None) -> Calibration:
         """Compute the calibration from the questions beside the article folder, and store it with the index."""
-        return calibrate(self.index, self.calibration_folder, progress=progress)
+        return calibrate(self.index, self.calibration_folder, reranker=self.reranker, progress=progress)
 
     @property
     def calibration_folder(self) -> Path:
@@ -299,7 +315,7 @@ class KnowledgeService:
 
     def _ensure_calibration(self, progress: Progress | None) -> None:
         calibration = Calibration.from_dict(self.index.snapshot.calibration, FEATURES)
-        if calibration is None or calibration.source != source_of(self.calibration_folder):
+        if calibration is None or calibration.source != source_of(self.calibration_folder, self.reranker):
             self.calibrate(progress)
 
     def _follow(self) -> None:
