@@ -1,6 +1,7 @@
 """Knowledge retrieval: quality on held-out questions, cost by size, and reads while a writer edits.
 
     python benchmarks/retrieval.py quality [--use]        BM25, dense (base; with --use also USE), hybrid; abstention
+    python benchmarks/retrieval.py quality --reranker DIR [--opened DATA]   hybrid with and without a cross-encoder
     python benchmarks/retrieval.py scale [--sizes 1000,100000,1000000] [--kinds flat,hnsw,ivf,ivfpq]
     python benchmarks/retrieval.py readers [--readers 200] [--edits 20]
 
@@ -139,6 +140,53 @@ def quality(with_use: bool) -> None:
     write_part("quality", "\n".join(lines))
 
 
+def reranking(folder: Path, data: Path | None) -> None:
+    """Compare the hybrid search with and without a cross-encoder on the held-out questions."""
+    from knowledge.calibrating import read_questions, with_reranker
+    from knowledge.evaluation import evaluate_retrieval
+    from knowledge.remembering import RememberingEncoder
+    from knowledge.reranking import Reranker
+    from nlp.cross_encoder import CrossEncoder, CrossEncoderManifest
+
+    note = machine()
+    manifest = CrossEncoderManifest.read(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        service = opened(data or Path(scratch))
+        reranker = Reranker(CrossEncoder.load(folder), service.store)
+        questions = read_questions(DATA)
+        known = read_questions(service.calibration_folder)
+        plain = service.calibration_of(service.index.snapshot)
+        encoder = RememberingEncoder(service.index.encoder)
+        tuned = with_reranker(service.index, reranker, plain, known, encoder)
+        lines = [
+            "## A cross-encoder over the best ten",
+            "",
+            f"Cross-encoder {manifest.version if manifest else folder.name}; its weight beside the log-odds, chosen on "
+            f"calibration questions that it has not learnt: {tuned.rerank:g}. {note}.",
+            "",
+            "| search | language | recall@1 | recall@3 | recall@10 | MRR | nDCG@10 | CPU ms a question |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        chosen = (("hybrid", None, plain), ("hybrid + cross-encoder", reranker, tuned))
+        for name, used, calibration in chosen:
+            cpu = time.process_time()
+            found = evaluate_retrieval(
+                service.index, calibration, questions, modes=("hybrid",), reranker=used
+            )
+            ms = (time.process_time() - cpu) * 1000 / len(questions)
+            for language, scores in found["ranking"]["hybrid"].items():
+                cells = (scores[key] for key in ("recall@1", "recall@3", "recall@10", "mrr", "ndcg@10"))
+                lines.append(
+                    f"| {name} | {language} | "
+                    + " | ".join(f"{cell:.3f}" for cell in cells)
+                    + f" | {ms:.1f} |"
+                )
+        service.close()
+    if manifest is not None:
+        lines += ["", "Trained with: " + ", ".join(f"{k} {v}" for k, v in manifest.training.items()) + "."]
+    write_part("reranking", "\n".join(lines))
+
+
 def use_ranking(service: Any, questions: Any) -> dict[str, dict[str, float]]:
     """Search the same pieces with USE's vectors alone."""
     from knowledge.evaluation import _ranking
@@ -228,6 +276,8 @@ def main() -> None:
     parts = parser.add_subparsers(dest="part", required=True)
     part = parts.add_parser("quality")
     part.add_argument("--use", action="store_true")
+    part.add_argument("--reranker", type=Path, help="folder of a cross-encoder to measure, and only that")
+    part.add_argument("--opened", type=Path, help="data directory with an index that is built already")
     part = parts.add_parser("scale")
     part.add_argument("--sizes", default="1000,100000,1000000")
     part.add_argument("--kinds", default="flat,hnsw,ivf,ivfpq")
@@ -235,7 +285,9 @@ def main() -> None:
     part.add_argument("--readers", type=int, default=200)
     part.add_argument("--edits", type=int, default=60)
     arguments = parser.parse_args()
-    if arguments.part == "quality":
+    if arguments.part == "quality" and arguments.reranker is not None:
+        reranking(arguments.reranker, arguments.opened)
+    elif arguments.part == "quality":
         quality(arguments.use)
     elif arguments.part == "scale":
         scale([int(size) for size in arguments.sizes.split(",")], arguments.kinds.split(","))

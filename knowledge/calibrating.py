@@ -184,21 +184,20 @@ def calibrate(
     elif any(across.values()):
         calibration = fit([*examples, *across["zh"], *across["en"]], FEATURES, source=source)
     if reranker is not None:
-        weight = _weigh(index, reranker, calibration, usable, encoder, progress)
-        calibration = replace(calibration, rerank=weight, reranker=reranker.fingerprint)
+        calibration = with_reranker(index, reranker, calibration, usable, encoder, progress)
     index.set_calibration(calibration.to_dict())
     return calibration
 
 
-def _weigh(
+def with_reranker(
     index: Index,
     reranker: Reranker,
     calibration: Calibration,
     questions: Sequence[LabelledQuestion],
     encoder: SentenceEncoder,
-    progress: Progress | None,
-) -> float:
-    """Return the weight of a cross-encoder's score, chosen on questions that it has not learnt.
+    progress: Progress | None = None,
+) -> Calibration:
+    """Return the calibration with the weight of a cross-encoder's score, chosen on questions that it has not learnt.
 
     They are searched in the index and in copies that hold the other language only.
     """
@@ -218,7 +217,8 @@ def _weigh(
             judged.append(reranker.judge(query, found, item.relevant))
     if progress:
         progress("cross-encoder", len(fresh), len(fresh))
-    return best_weight([item for item in judged if len(item.right)])
+    weight = best_weight([item for item in judged if len(item.right)])
+    return replace(calibration, rerank=weight, reranker=reranker.fingerprint)
 
 
 def _learn_kinds(

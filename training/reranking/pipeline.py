@@ -55,6 +55,7 @@ def train_reranker(
         BaseModelError: the base cannot be loaded.
     """
     learn, held = divided(asked)
+    torch.manual_seed(settings.seed)
     network = new_network(base, settings.frozen)
     fit(network, learn, Tokenizer.from_file(str(base / TOKENIZER)), settings, progress)
     place = out.parent if out is not None else versions
