@@ -42,7 +42,8 @@ def train_reranker(
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: all. 线程数")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the run. 随机种子")] = 17,
 ) -> None:
-    """Fine-tune the base to judge a question with an article; see `knowledge.reranker`. 训练重排模型。"""    from chengda.knowledge import opened
+    """Fine-tune the base to judge a question with an article; see `knowledge.reranker`. 训练重排模型。"""
+    from chengda.knowledge import opened
     from chengda.nlu import progress_bar
     from training.nlu.errors import NluTrainingError
     from training.reranking.errors import RerankingTrainingError
