@@ -21,6 +21,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from nlp.encoder import ONNX_NAMES, EncoderError
+from nlp.onnx_options import session_options
 
 TOKENIZER, CONFIG, MANIFEST = "tokenizer.json", "config.json", "manifest.json"
 FORMAT = 1
@@ -211,14 +212,10 @@ def _open_tokenizer(path: Path, limit: int, config: Mapping[str, Any]) -> Tokeni
 
 
 def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = max(1, threads)
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Idle threads must not spin: the server shares its cores with Rasa and the data base.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(path), session_options(threads), providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # ONNX Runtime has no public base class for its errors
         raise CrossEncoderDamaged(f"{path}: is no ONNX model ({error}); {_MEND}") from None
     names = {item.name for item in session.get_inputs()}

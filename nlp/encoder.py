@@ -17,6 +17,8 @@ import numpy.typing as npt
 import onnxruntime
 from tokenizers import Tokenizer
 
+from nlp.onnx_options import session_options
+
 BASE_DIR: Path = Path(__file__).parent / "base"
 ONNX_NAMES = ("model.int8.onnx", "model.onnx")
 # A token seldom spans more characters than this; a longer text is cut before it is tokenised.
@@ -155,14 +157,10 @@ def _read_tokenizer(path: Path, limit: int, pad_id: int) -> Tokenizer:
 
 
 def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = max(1, threads)
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Idle threads must not spin: the server shares its cores with Rasa and the data base.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(path), session_options(threads), providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # ONNX Runtime has no public base class for its errors
         raise EncoderFileDamaged(f"{path}: not an ONNX model ({error}); export it again") from error
     names = {item.name for item in session.get_inputs()}

@@ -34,6 +34,7 @@ from nlp.joint_manifest import (
 from nlp.joint_ngrams import NgramScorer
 from nlp.joint_spelling import Counts, Speller, piece_test
 from nlp.joint_text import prepare
+from nlp.onnx_options import session_options
 
 __all__ = [
     "Entity",
@@ -278,14 +279,10 @@ def _read_speller(path: Path, tokenizer: Tokenizer) -> Speller:
 
 
 def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = max(1, threads)
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Idle threads must not spin: the server shares its cores with Rasa and the data base.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(path), session_options(threads), providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # ONNX Runtime has no public base class for its errors
         raise ModelDamagedError(
             f"{path}: is no ONNX model ({error}); train again with `chengda train nlu`"

@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 
 from nlp.entities.folding import has_han
 from nlp.joint_decode import FloatArray, sigmoid, softmax
+from nlp.onnx_options import session_options
 from nlp.post_ngrams import PostNgrams
 from nlp.sentiment_text import clean, head_and_tail, without_groups
 
@@ -250,13 +251,9 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
 
 
 def _open_session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options = session_options(1)
     # Batches have many shapes: remembering a plan for each would grow without end.
     options.enable_mem_pattern = False
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
