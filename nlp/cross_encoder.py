@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 
 from nlp.encoder import ONNX_NAMES, EncoderError
 from nlp.onnx_options import session_options
+from nlp.transformer_files import clean_text, open_tokenizer, position_limit
 
 TOKENIZER, CONFIG, MANIFEST = "tokenizer.json", "config.json", "manifest.json"
 FORMAT = 1
@@ -134,7 +135,7 @@ class CrossEncoder:
             if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != expected:
                 raise CrossEncoderDamaged(f"{path}: is not the file that the manifest names; {_MEND}")
         config = _json(folder / CONFIG)
-        limit = min(_positions(config), manifest.max_tokens if manifest else _MOST_TOKENS)
+        limit = min(position_limit(config), manifest.max_tokens if manifest else _MOST_TOKENS)
         session = _open_session(graph, threads)
         tokenizer = _open_tokenizer(folder / TOKENIZER, limit, config)
         learnt = frozenset(manifest.learnt if manifest else ())
@@ -164,8 +165,7 @@ class CrossEncoder:
         return np.asarray(np.nan_to_num(scores, nan=0.0, posinf=30.0, neginf=-30.0))
 
     def _clean(self, text: str) -> str:
-        # Half of a surrogate pair is no valid Unicode and would stop the tokenizer.
-        return text[: self._max_characters].encode("utf-8", "replace").decode("utf-8")
+        return clean_text(text, self._max_characters)
 
 
 def newest(folder: Path) -> Path | None:
@@ -191,24 +191,11 @@ def _json(path: Path) -> dict[str, Any]:
     return data
 
 
-def _positions(config: Mapping[str, Any]) -> int:
-    positions = config.get("max_position_embeddings")
-    if not isinstance(positions, int):
-        return 512
-    # RoBERTa kinds count positions from pad_token_id + 1.
-    return positions - 2 if "roberta" in str(config.get("model_type", "")) else positions
-
-
 def _open_tokenizer(path: Path, limit: int, config: Mapping[str, Any]) -> Tokenizer:
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        return open_tokenizer(path, limit, config)
     except Exception as error:  # the library raises plain Exception
         raise CrossEncoderDamaged(f"{path}: is no tokenizer ({error}); {_MEND}") from None
-    pad = config.get("pad_token_id")
-    pad = pad if isinstance(pad, int) else 0
-    tokenizer.enable_truncation(limit)
-    tokenizer.enable_padding(pad_id=pad, pad_token=tokenizer.id_to_token(pad) or "[PAD]")
-    return tokenizer
 
 
 def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:

@@ -18,6 +18,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from nlp.onnx_options import session_options
+from nlp.transformer_files import clean_text, open_tokenizer, position_limit
 
 BASE_DIR: Path = Path(__file__).parent / "base"
 ONNX_NAMES = ("model.int8.onnx", "model.onnx")
@@ -72,8 +73,8 @@ class Encoder:
         config_path = _existing(folder / "config.json")
         tokenizer_path = _existing(folder / "tokenizer.json")
         config = _read_config(config_path)
-        limit = min(max_tokens, _position_limit(config))
-        tokenizer = _read_tokenizer(tokenizer_path, limit, _pad_id(config))
+        limit = min(max_tokens, position_limit(config))
+        tokenizer = _read_tokenizer(tokenizer_path, limit, config)
         session = _open_session(graph, threads)
         return cls(session, tokenizer, _fingerprint(graph, tokenizer_path, config_path, limit), limit)
 
@@ -104,8 +105,7 @@ class Encoder:
         return list(self._tokenizer.encode(self._clean(text)).tokens)
 
     def _clean(self, text: str) -> str:
-        # Half of a surrogate pair is no valid Unicode and would stop the tokenizer.
-        return text[: self._max_characters].encode("utf-8", "replace").decode("utf-8")
+        return clean_text(text, self._max_characters)
 
     def _run(self, texts: list[str]) -> FloatArray:
         encodings = self._tokenizer.encode_batch(texts)
@@ -132,28 +132,11 @@ def _read_config(path: Path) -> dict[str, object]:
     return config
 
 
-def _position_limit(config: dict[str, object]) -> int:
-    positions = config.get("max_position_embeddings")
-    if not isinstance(positions, int):
-        return 512
-    # RoBERTa kinds count positions from pad_token_id + 1.
-    kind = str(config.get("model_type", ""))
-    return positions - 2 if "roberta" in kind else positions
-
-
-def _pad_id(config: dict[str, object]) -> int:
-    value = config.get("pad_token_id")
-    return value if isinstance(value, int) else 0
-
-
-def _read_tokenizer(path: Path, limit: int, pad_id: int) -> Tokenizer:
+def _read_tokenizer(path: Path, limit: int, config: dict[str, object]) -> Tokenizer:
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        return open_tokenizer(path, limit, config)
     except Exception as error:  # the library raises plain Exception
         raise EncoderFileDamaged(f"{path}: not a tokenizer ({error}); copy the file again") from error
-    tokenizer.enable_truncation(limit)
-    tokenizer.enable_padding(pad_id=pad_id, pad_token=tokenizer.id_to_token(pad_id) or "[PAD]")
-    return tokenizer
 
 
 def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
