@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -44,8 +47,9 @@ class _Input:
     """A file read as the options say, with the tariff, the country and the language."""
 
     def __init__(
-        self, file: Path, column: str, unit: str, zone: str, time: str, temperature: str,
-        start: str, step_min: int, order: str, net: bool, tariff: Path | None, country: str, language: str,
+        self, file: Path = _FILE, column: str = _COLUMN, unit: str = _UNIT, zone: str = _ZONE, time: str = _TIME,
+        temperature: str = _TEMPERATURE, start: str = _START, step_min: int = _STEP, order: str = _ORDER,
+        net: bool = _NET, tariff: Path | None = _TARIFF, country: str = _COUNTRY, language: str = _LANGUAGE,
     ) -> None:  # fmt: skip
         from actions.energy.calendars import known_country
         from actions.energy.columns import ReadOptions
@@ -82,6 +86,7 @@ class _Input:
         raw = step(f"读取 · reading {file.name}", lambda: read_file(file, options))
         self.series: LoadSeries = to_series(raw, options, self.now)
         quality = self.series.quality
+        self.file = file
         console.print(
             f"  {quality.rows:,} rows · {quality.unit} · {self.series.step_min} min · {quality.coverage:.1%} · "
             f"{self.series.index[0]:%Y-%m-%d} – {self.series.end:%Y-%m-%d %H:%M}"
@@ -90,227 +95,169 @@ class _Input:
             console.print(f"  [yellow]•[/] {note.text(self.language)}")
 
 
+def _reads_series(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `_Input` before its own; it gets the file read, its errors are shown plainly."""
+    shared = inspect.signature(_Input).parameters
+    own = list(inspect.signature(command).parameters.values())[1:]
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        from actions.energy.errors import EnergyError
+
+        with plain_errors(SettingsError, EnergyError):
+            command(_Input(**{name: values.pop(name) for name in shared}), **values)
+
+    run.__signature__ = inspect.Signature([*shared.values(), *own])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*shared.values(), *own)}
+    return run
+
+
 @app.command("report")
+@_reads_series
 def report(
-    file: Path = _FILE, column: str = _COLUMN, unit: str = _UNIT, zone: str = _ZONE, time: str = _TIME,
-    temperature: str = _TEMPERATURE, start: str = _START, step_min: int = _STEP, order: str = _ORDER, net: bool = _NET,
-    tariff: Path | None = _TARIFF, country: str = _COUNTRY, language: str = _LANGUAGE,
+    given: _Input,
     out: Path | None = typer.Option(None, "--out", help="HTML file; default: in this folder. 输出文件。"),
-    measure: str = typer.Option("", "--measure", help="Date of a past measure to verify, as 2026-03-01. 措施日期。"),
-) -> None:  # fmt: skip
+    measure: str = typer.Option(
+        "", "--measure", help="Date of a past measure to verify, as 2026-03-01. 措施日期。"
+    ),
+) -> None:
     """Write an HTML report with charts. 生成 HTML 报告。"""
-    from actions.energy.errors import EnergyError
+    import pandas as pd
 
-    with plain_errors(SettingsError, EnergyError):
-        import pandas as pd
+    from actions.energy.report import analyse, to_html
 
-        from actions.energy.report import analyse, to_html
-
-        given = _Input(
-            file,
-            column,
-            unit,
-            zone,
-            time,
-            temperature,
-            start,
-            step_min,
-            order,
-            net,
-            tariff,
-            country,
-            language,
-        )
-        when = None
-        if measure:
-            try:
-                when = pd.Timestamp(measure)
-            except ValueError:
-                raise typer.BadParameter("write it as 2026-03-01", param_hint="--measure") from None
-        found = step(
-            "分析 · analysing",
-            lambda: analyse(given.series, given.tariff, 48, given.country, given.co2_kg_per_kwh, when),
-        )
-        target = out or Path(file.name.split(".")[0] + ".report.html")
-        target.write_text(to_html(found, given.language, given.now), encoding="utf-8")
-        for problem in found.problems:
-            console.print(f"  [yellow]•[/] {problem.text(given.language)}")
-        console.print(f"[green]✓[/] {len(found.findings)} findings → {target}")
+    when = None
+    if measure:
+        try:
+            when = pd.Timestamp(measure)
+        except ValueError:
+            raise typer.BadParameter("write it as 2026-03-01", param_hint="--measure") from None
+    found = step(
+        "分析 · analysing",
+        lambda: analyse(given.series, given.tariff, 48, given.country, given.co2_kg_per_kwh, when),
+    )
+    target = out or Path(given.file.name.split(".")[0] + ".report.html")
+    target.write_text(to_html(found, given.language, given.now), encoding="utf-8")
+    for problem in found.problems:
+        console.print(f"  [yellow]•[/] {problem.text(given.language)}")
+    console.print(f"[green]✓[/] {len(found.findings)} findings → {target}")
 
 
 @app.command("forecast")
+@_reads_series
 def forecast(
-    file: Path = _FILE, column: str = _COLUMN, unit: str = _UNIT, zone: str = _ZONE, time: str = _TIME,
-    temperature: str = _TEMPERATURE, start: str = _START, step_min: int = _STEP, order: str = _ORDER, net: bool = _NET,
-    tariff: Path | None = _TARIFF, country: str = _COUNTRY, language: str = _LANGUAGE,
+    given: _Input,
     hours: int = typer.Option(24, min=1, max=168, help="1 to 168. 小时数。"),
     out: Path | None = typer.Option(None, "--out", help="CSV of p10, p50 and p90. 输出 CSV。"),
-) -> None:  # fmt: skip
+) -> None:
     """Forecast the next hours with p10, p50 and p90. 预测。"""
-    from actions.energy.errors import EnergyError
+    from actions.energy.forecast import forecast as make
+    from actions.energy.phrases import MODELS, energy, number
 
-    with plain_errors(SettingsError, EnergyError):
-        from actions.energy.forecast import forecast as make
-        from actions.energy.phrases import MODELS, energy, number
-
-        given = _Input(
-            file,
-            column,
-            unit,
-            zone,
-            time,
-            temperature,
-            start,
-            step_min,
-            order,
-            net,
-            tariff,
-            country,
-            language,
+    made = step("预测 · forecasting", lambda: make(given.series, hours, given.country))
+    table = Table("model", "MAE kW", "WAPE", "MASE", "MAPE", "pinball kW", "80 % cover")
+    for name, score in made.scores.items():
+        shown = MODELS[name][0 if given.language == "zh" else 1] + (" ✓" if name == made.model else "")
+        table.add_row(
+            shown,
+            number(score.mae_kw),
+            "–" if score.wape is None else f"{score.wape:.2%}",
+            "–" if score.mase is None else f"{score.mase:.3f}",
+            "–" if score.mape is None else f"{score.mape:.2%}",
+            "–" if score.pinball_kw is None else number(score.pinball_kw),
+            "–" if score.coverage_80 is None else f"{score.coverage_80:.0%}",
         )
-        made = step("预测 · forecasting", lambda: make(given.series, hours, given.country))
-        table = Table("model", "MAE kW", "WAPE", "MASE", "MAPE", "pinball kW", "80 % cover")
-        for name, score in made.scores.items():
-            shown = MODELS[name][0 if given.language == "zh" else 1] + (" ✓" if name == made.model else "")
-            shares = ["–" if v is None else f"{v:.2%}" for v in (score.wape,)]
-            rest = [
-                "–" if score.mase is None else f"{score.mase:.3f}",
-                "–" if score.mape is None else f"{score.mape:.2%}",
-            ]
-            last = [
-                "–" if score.pinball_kw is None else number(score.pinball_kw),
-                "–" if score.coverage_80 is None else f"{score.coverage_80:.0%}",
-            ]
-            table.add_row(shown, number(score.mae_kw), *shares, *rest, *last)
-        console.print(table)
-        console.print(
-            f"{hours} h: {energy(made.energy_kwh)}, {made.better_than_naive:.0%} better than seasonal naive"
-        )
-        target = out or Path(file.name.split(".")[0] + ".forecast.csv")
-        rows = ["time,p10_kw,p50_kw,p90_kw"]
-        rows += [
-            f"{s.isoformat()},{a:.6g},{b:.6g},{c:.6g}"
-            for s, a, b, c in zip(made.index, made.p10_kw, made.p50_kw, made.p90_kw, strict=False)
-        ]
-        target.write_text("\n".join(rows) + "\n", encoding="utf-8")
-        console.print(f"[green]✓[/] {target}")
+    console.print(table)
+    console.print(
+        f"{hours} h: {energy(made.energy_kwh)}, {made.better_than_naive:.0%} better than seasonal naive"
+    )
+    target = out or Path(given.file.name.split(".")[0] + ".forecast.csv")
+    rows = ["time,p10_kw,p50_kw,p90_kw"]
+    rows += [
+        f"{s.isoformat()},{a:.6g},{b:.6g},{c:.6g}"
+        for s, a, b, c in zip(made.index, made.p10_kw, made.p50_kw, made.p90_kw, strict=False)
+    ]
+    target.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    console.print(f"[green]✓[/] {target}")
 
 
 @app.command("anomalies")
+@_reads_series
 def anomalies(
-    file: Path = _FILE, column: str = _COLUMN, unit: str = _UNIT, zone: str = _ZONE, time: str = _TIME,
-    temperature: str = _TEMPERATURE, start: str = _START, step_min: int = _STEP, order: str = _ORDER, net: bool = _NET,
-    tariff: Path | None = _TARIFF, country: str = _COUNTRY, language: str = _LANGUAGE,
+    given: _Input,
     out: Path | None = typer.Option(None, "--out", help="JSON file of the findings. 输出 JSON。"),
-) -> None:  # fmt: skip
+) -> None:
     """List unusual use, level shifts, night base load, and meter faults. 找异常。"""
-    from actions.energy.errors import EnergyError
+    from actions.energy.anomalies import find_anomalies
+    from actions.energy.phrases import finding_text
 
-    with plain_errors(SettingsError, EnergyError):
-        from actions.energy.anomalies import find_anomalies
-        from actions.energy.phrases import finding_text
-
-        given = _Input(
-            file,
-            column,
-            unit,
-            zone,
-            time,
-            temperature,
-            start,
-            step_min,
-            order,
-            net,
-            tariff,
-            country,
-            language,
-        )
-        found = step(
-            "找异常 · looking for anomalies",
-            lambda: find_anomalies(given.series, given.tariff, given.country),
-        )
-        for finding in found:
-            console.print(f"• {finding_text(finding, given.language, given.tariff.currency)}", soft_wrap=True)
-        console.print(f"[green]✓[/] {len(found)} findings")
-        if out:
-            rows = [
-                {
-                    "kind": f.kind, "start": f.start.isoformat(), "end": f.end.isoformat(),
-                    "expected_kwh": round(f.expected_kwh, 3), "actual_kwh": round(f.actual_kwh, 3),
-                    "peak_kw": round(f.peak_kw, 3), "cost": None if f.cost is None else round(f.cost, 2),
-                }
-                for f in found
-            ]  # fmt: skip
-            out.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    found = step(
+        "找异常 · looking for anomalies",
+        lambda: find_anomalies(given.series, given.tariff, given.country),
+    )
+    for finding in found:
+        console.print(f"• {finding_text(finding, given.language, given.tariff.currency)}", soft_wrap=True)
+    console.print(f"[green]✓[/] {len(found)} findings")
+    if out:
+        rows = [
+            {
+                "kind": f.kind, "start": f.start.isoformat(), "end": f.end.isoformat(),
+                "expected_kwh": round(f.expected_kwh, 3), "actual_kwh": round(f.actual_kwh, 3),
+                "peak_kw": round(f.peak_kw, 3), "cost": None if f.cost is None else round(f.cost, 2),
+            }
+            for f in found
+        ]  # fmt: skip
+        out.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 @app.command("optimise")
+@_reads_series
 def optimise(
-    file: Path = _FILE, column: str = _COLUMN, unit: str = _UNIT, zone: str = _ZONE, time: str = _TIME,
-    temperature: str = _TEMPERATURE, start: str = _START, step_min: int = _STEP, order: str = _ORDER, net: bool = _NET,
-    tariff: Path | None = _TARIFF, country: str = _COUNTRY, language: str = _LANGUAGE,
+    given: _Input,
     hours: int = typer.Option(48, min=24, max=168, help="Horizon. 时段（小时）。"),
     capacity_kwh: float = typer.Option(..., "--battery-kwh", help="Battery capacity. 电池容量。"),
     power_kw: float = typer.Option(..., "--battery-kw", help="Charge and discharge limit. 充放功率。"),
     import_limit_kw: float = typer.Option(float("inf"), "--import-limit-kw", help="Connection. 进线容量。"),
     export_limit_kw: float = typer.Option(0.0, "--export-limit-kw", help="Export limit. 上网限额。"),
     out: Path | None = typer.Option(None, "--out", help="CSV of the schedule. 输出 CSV。"),
-) -> None:  # fmt: skip
+) -> None:
     """Plan a battery at least cost on the forecast. 电池计划。"""
-    from actions.energy.errors import EnergyError
+    from actions.energy.forecast import forecast as make
+    from actions.energy.phrases import amount
+    from actions.energy.plant import Battery, Plant
+    from actions.energy.rolling import make_plan
 
-    with plain_errors(SettingsError, EnergyError):
-        from actions.energy.forecast import forecast as make
-        from actions.energy.phrases import amount
-        from actions.energy.plant import Battery, Plant
-        from actions.energy.rolling import make_plan
-
-        given = _Input(
-            file,
-            column,
-            unit,
-            zone,
-            time,
-            temperature,
-            start,
-            step_min,
-            order,
-            net,
-            tariff,
-            country,
-            language,
-        )
-        plant = Plant(
-            Battery(capacity_kwh, power_kw, power_kw),
-            import_limit_kw=import_limit_kw,
-            export_limit_kw=export_limit_kw,
-        )
-        made = step("预测 · forecasting", lambda: make(given.series, hours, given.country))
-        plan = step("优化 · optimising", lambda: make_plan(made, given.tariff, plant))
-        schedule, currency = plan.schedule, given.tariff.currency
+    plant = Plant(
+        Battery(capacity_kwh, power_kw, power_kw),
+        import_limit_kw=import_limit_kw,
+        export_limit_kw=export_limit_kw,
+    )
+    made = step("预测 · forecasting", lambda: make(given.series, hours, given.country))
+    plan = step("优化 · optimising", lambda: make_plan(made, given.tariff, plant))
+    schedule, currency = plan.schedule, given.tariff.currency
+    console.print(
+        f"without battery {amount(plan.idle.total, currency)} · optimised {amount(schedule.cost, currency)} · "
+        f"saved {amount(plan.saving, currency)}"
+    )
+    for dispatch in plan.heuristics:
         console.print(
-            f"without battery {amount(plan.idle.total, currency)} · optimised {amount(schedule.cost, currency)} · "
-            f"saved {amount(plan.saving, currency)}"
+            f"  rule {dispatch.name}: {amount(dispatch.cost, currency)}{'' if dispatch.feasible else ' (breaks a limit)'}"
         )
-        for dispatch in plan.heuristics:
-            console.print(
-                f"  rule {dispatch.name}: {amount(dispatch.cost, currency)}{'' if dispatch.feasible else ' (breaks a limit)'}"
-            )
-        console.print(
-            f"peak {schedule.bill.peak_kw:.1f} kW · gap {schedule.gap:.3%} · {schedule.seconds:.2f} s · "
-            f"if the load reaches p90: saved {amount(plan.saving_if_high, currency)}"
-        )
-        target = out or Path(file.name.split(".")[0] + ".schedule.csv")
-        rows = ["time,load_kw,charge_kw,discharge_kw,soc_kwh,grid_kw"]
-        columns = zip(
-            schedule.index,
-            made.p50_kw,
-            schedule.charge_kw,
-            schedule.discharge_kw,
-            schedule.soc_kwh,
-            schedule.grid_kw,
-            strict=False,
-        )
-        rows += [f"{stamp.isoformat()}," + ",".join(f"{v:.4f}" for v in values) for stamp, *values in columns]
-        target.write_text("\n".join(rows) + "\n", encoding="utf-8")
-        console.print(f"[green]✓[/] {target}")
+    console.print(
+        f"peak {schedule.bill.peak_kw:.1f} kW · gap {schedule.gap:.3%} · {schedule.seconds:.2f} s · "
+        f"if the load reaches p90: saved {amount(plan.saving_if_high, currency)}"
+    )
+    target = out or Path(given.file.name.split(".")[0] + ".schedule.csv")
+    rows = ["time,load_kw,charge_kw,discharge_kw,soc_kwh,grid_kw"]
+    columns = zip(
+        schedule.index,
+        made.p50_kw,
+        schedule.charge_kw,
+        schedule.discharge_kw,
+        schedule.soc_kwh,
+        schedule.grid_kw,
+        strict=False,
+    )
+    rows += [f"{stamp.isoformat()}," + ",".join(f"{v:.4f}" for v in values) for stamp, *values in columns]
+    target.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    console.print(f"[green]✓[/] {target}")

@@ -60,42 +60,6 @@ class TransitService:
         feed = load_feed(feed_path, cache_dir=cache_dir)
         return cls(feed, load_places(places_path) if places_path is not None else (), languages)
 
-    def stops_near(
-        self,
-        text: str,
-        *,
-        now: datetime,
-        language: str = "zh",
-        entities: Entities | None = None,
-        state: Mapping[str, Any] | None = None,
-    ) -> Outcome:
-        """Answer which stops are near a place; see `answer`."""
-        return self.answer("stops", text, now=now, language=language, entities=entities, state=state)
-
-    def next_departures(
-        self,
-        text: str,
-        *,
-        now: datetime,
-        language: str = "zh",
-        entities: Entities | None = None,
-        state: Mapping[str, Any] | None = None,
-    ) -> Outcome:
-        """Answer when the next, first or last vehicle leaves; see `answer`."""
-        return self.answer("departures", text, now=now, language=language, entities=entities, state=state)
-
-    def line_info(
-        self,
-        text: str,
-        *,
-        now: datetime,
-        language: str = "zh",
-        entities: Entities | None = None,
-        state: Mapping[str, Any] | None = None,
-    ) -> Outcome:
-        """Answer about a line, or which line goes somewhere; see `answer`."""
-        return self.answer("line", text, now=now, language=language, entities=entities, state=state)
-
     def follow_up(
         self,
         text: str,

@@ -84,7 +84,7 @@ def test_settings_name_the_timetable(tmp_path, tuesday):
     )
     transit.configure_from(settings)
     try:
-        reply = transit.get_service().next_departures("12路人民广场", now=tuesday).replies[0]
+        reply = transit.get_service().answer("departures", "12路人民广场", now=tuesday).replies[0]
         assert reply.source == "transit"
         assert list(tmp_path.rglob("row_trip.npy"))
         transit.configure_from(settings.copy(update={"transit": None}))

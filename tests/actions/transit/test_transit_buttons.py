@@ -56,8 +56,8 @@ def test_twins_are_told_apart_by_their_code(build, minimal, tuesday):
     stops = "stop_id,stop_name,stop_lat,stop_lon,stop_code\n"
     stops += "S1,和平路,29.00,124.50,11\nS2,火车站,29.02,124.50,\nS3,和平路,29.04,124.50,13\n"
     service = TransitService.load(build({"stops.txt": stops}))
-    reply = service.next_departures("和平路的下一班", now=tuesday).replies[0]
+    reply = service.answer("departures", "和平路的下一班", now=tuesday).replies[0]
     assert reply.source == "clarify"
     assert len(reply.buttons) == 2
     for button in reply.buttons:
-        assert service.next_departures(button.payload, now=tuesday).replies[0].source == "transit"
+        assert service.answer("departures", button.payload, now=tuesday).replies[0].source == "transit"

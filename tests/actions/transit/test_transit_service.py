@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -37,12 +38,7 @@ class Talk:
         self.service, self.language, self.now, self.state = service, language, now, None
 
     def __call__(self, kind: str, text: str, **entities: str) -> Reply:
-        ask = {
-            "stops": self.service.stops_near,
-            "departures": self.service.next_departures,
-            "line": self.service.line_info,
-            "more": self.service.follow_up,
-        }[kind]
+        ask = self.service.follow_up if kind == "more" else functools.partial(self.service.answer, kind)
         before = copy.deepcopy(self.state)
         outcome = ask(
             text,
@@ -188,7 +184,7 @@ def test_a_follow_up_no_timetable_answers_offers_what_it_can(en):
 
 
 def test_old_or_foreign_state_counts_as_none(demo, tuesday):
-    state = demo.next_departures("12路人民广场", now=tuesday, state=None).state
+    state = demo.answer("departures", "12路人民广场", now=tuesday, state=None).state
     fresh = demo.follow_up("末班车呢", now=tuesday + timedelta(minutes=5), state=state).replies[0]
     assert "12路 在 人民广场" in fresh.text
     stale = [
@@ -329,7 +325,7 @@ def test_any_conversation_is_answered(demo, turns, language):
 
 def test_naive_time_and_broken_feeds_are_named_errors(demo, tmp_path):
     with pytest.raises(NaiveTimeError):
-        demo.next_departures("12路", now=datetime(2026, 1, 1))
+        demo.answer("departures", "12路", now=datetime(2026, 1, 1))
     (tmp_path / "gtfs.zip").write_bytes(b"junk")
     with pytest.raises(FeedError, match=r"gtfs\.zip"):
         TransitService.load(tmp_path / "gtfs.zip")
@@ -339,11 +335,13 @@ def test_a_feed_without_landmarks_or_translations_serves(build, tuesday):
     service = TransitService.load(build())
     assert (
         "码头"
-        in service.next_departures("12路 from 人民广场", now=tuesday - timedelta(minutes=10), language="en")
+        in service.answer(
+            "departures", "12路 from 人民广场", now=tuesday - timedelta(minutes=10), language="en"
+        )
         .replies[0]
         .text
     )
-    assert service.stops_near("火车站附近", now=tuesday).replies[0].source == "transit"
+    assert service.answer("stops", "火车站附近", now=tuesday).replies[0].source == "transit"
 
 
 def test_departures_near_a_landmark_name_the_stop(zh):
