@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,37 +12,9 @@ import pandas as pd
 from actions.energy.forecast import Forecast
 from actions.energy.optimise import Schedule
 from actions.energy.tariff import Tariff
+from actions.pictures import date_axis, keep, labels_language, new_figure, to_png
 
-_CJK = (
-    "Noto Sans CJK SC",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "Microsoft YaHei",
-    "SimHei",
-    "PingFang SC",
-    "Noto Serif CJK SC",
-)
 _BLUE, _ORANGE, _GREY, _GREEN = "#1f5fa8", "#d9702b", "#8a94a3", "#2f8f5b"
-_LOCK = Lock()  # matplotlib is not safe to draw with from several threads
-
-
-@lru_cache(maxsize=1)
-def cjk_font() -> str:
-    """Return an installed font that has Chinese characters, "" when there is none."""
-    from matplotlib import font_manager
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    for name in _CJK:
-        if name in installed:
-            return name
-    # font collections list only their first face; SC glyphs are in all of Noto CJK's faces
-    return next((name for name in sorted(installed) if "CJK" in name), "")
-
-
-def labels_language(language: str) -> str:
-    """Return the language that a chart can be labelled in."""
-    return "zh" if language == "zh" and cjk_font() else "en"
 
 
 def load_chart(
@@ -69,7 +36,7 @@ def load_chart(
         for begin, end in marks or []:
             axes.axvspan(begin.tz_localize(None), end.tz_localize(None), color=_ORANGE, alpha=0.22, lw=0)
 
-    return _draw(draw, title, "kW")
+    return _draw(draw, title, "kW", language)
 
 
 def forecast_chart(forecast: Forecast, title: str, language: str) -> bytes:
@@ -82,7 +49,7 @@ def forecast_chart(forecast: Forecast, title: str, language: str) -> bytes:
         axes.fill_between(wall, forecast.p10_kw, forecast.p90_kw, color=_BLUE, alpha=0.18, lw=0, label=band)
         axes.plot(wall, forecast.p50_kw, color=_BLUE, lw=1.8, label="预测" if zh else "forecast")
 
-    return _draw(draw, title, "kW")
+    return _draw(draw, title, "kW", language)
 
 
 def schedule_chart(
@@ -121,52 +88,24 @@ def schedule_chart(
             label="电池充(+)放(−)" if zh else "battery charge(+)/discharge(−)",
         )
 
-    return _draw(draw, title, "kW")
+    return _draw(draw, title, "kW", language)
 
 
 def save(png: bytes, data_dir: Path) -> str:
     """Write a chart below the data directory, and return the path it is served at."""
-    name = hashlib.sha256(png).hexdigest()[:24] + ".png"
-    folder = data_dir / "charts"
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / name
-    if not target.exists():
-        part = folder / f".{name}.{os.getpid()}"
-        part.write_bytes(png)
-        part.replace(target)
-    return f"/charts/{name}"
+    return f"/charts/{keep(png, data_dir / 'charts').name}"
 
 
-def _draw(paint: Callable[[Any], None], title: str, unit: str) -> bytes:
-    from matplotlib import dates, rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    fonts = [cjk_font()] if cjk_font() else []
-    with (
-        _LOCK,
-        rc_context(
-            {
-                "font.sans-serif": [*fonts, "DejaVu Sans"],
-                "font.family": "sans-serif",
-                "axes.unicode_minus": False,
-            }
-        ),
-    ):
-        figure = Figure(figsize=(8.4, 3.4), dpi=110)
-        FigureCanvasAgg(figure)
-        axes = figure.add_subplot(111)
-        paint(axes)
-        axes.set_title(title, fontsize=11, loc="left")
-        axes.set_ylabel(unit)
-        locator = dates.AutoDateLocator(minticks=4, maxticks=9)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
-        axes.grid(alpha=0.25)
-        axes.spines["top"].set_visible(False)
-        axes.spines["right"].set_visible(False)
-        axes.legend(frameon=False, fontsize=8.5, ncol=4, loc="upper left", bbox_to_anchor=(0, -0.1))
-        axes.margins(x=0.01)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
-    return buffer.getvalue()
+def _draw(paint: Callable[[Any], None], title: str, unit: str, language: str) -> bytes:
+    figure = new_figure(8.4, 3.4)
+    axes = figure.add_subplot(111)
+    paint(axes)
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_ylabel(unit)
+    date_axis(axes, language)
+    axes.grid(alpha=0.25)
+    axes.spines["top"].set_visible(False)
+    axes.spines["right"].set_visible(False)
+    axes.legend(frameon=False, fontsize=8.5, ncol=4, loc="upper left", bbox_to_anchor=(0, -0.1))
+    axes.margins(x=0.01)
+    return to_png(figure, bbox_inches="tight")

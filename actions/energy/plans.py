@@ -20,6 +20,7 @@ from actions.energy.phrases import MODELS, amount, energy, number
 from actions.energy.service import EnergyService
 from actions.energy.site import Building
 from actions.energy.staff import outcome, source_line
+from actions.pictures import labels_language
 from city.messages import Button, Reply
 
 if TYPE_CHECKING:
@@ -84,9 +85,7 @@ def forecast(
     if span is not None and span.last > last:
         lines.append("只预测到七天之内。" if zh else "Forecasts reach seven days ahead.")
     lines.append(source_line(service, service.series(building).end, language))
-    title = (
-        f"{building.name(charts.labels_language(language))} · {cut.label(charts.labels_language(language))}"
-    )
+    title = f"{building.name(labels_language(language))} · {cut.label(labels_language(language))}"
     image = charts.save(charts.forecast_chart(part, title, language), service.data_dir)
     buttons = (
         (Button("电池怎么排", f"{building.zh}电池怎么排最省钱"),)
@@ -147,7 +146,7 @@ def battery(
             else f"Note: at p90 the connection would be exceeded by {plan.over_limit_kw:.0f} kW."
         )
     lines.append(source_line(service, service.series(building).end, language))
-    title = building.name(charts.labels_language(language))
+    title = building.name(labels_language(language))
     load = day.p50_kw
     image = charts.save(charts.schedule_chart(schedule, load, tariff, title, language), service.data_dir)
     return outcome([Reply("\n".join(lines), "energy", image=image)], state)

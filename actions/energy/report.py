@@ -32,6 +32,7 @@ from actions.energy.profile import Profile, fit_profile
 from actions.energy.rolling import Plan
 from actions.energy.series import LoadSeries
 from actions.energy.tariff import Tariff
+from actions.pictures import cjk_font, labels_language
 
 _T = {
     "zh": {
@@ -176,7 +177,7 @@ def _overview(report: Report, language: str) -> list[str]:
     frame = pd.DataFrame({"kw": series.power_kw}, index=series.index)
     if report.profile is not None:
         frame["usual"] = report.profile.expected_kw
-    title = series.name if series.name.isascii() or charts.cjk_font() else "load"
+    title = series.name if series.name.isascii() or cjk_font() else "load"
     images = []
     if len(frame) > 3 * 7 * series.per_day:
         daily = frame.resample("1D").mean()
@@ -208,7 +209,7 @@ def _findings(report: Report, language: str) -> list[dict[str, str]]:
             margin = pd.Timedelta(days=14 if finding.kind in ("level_shift", "night_base_load") else 1)
             end = min(finding.end, finding.start + pd.Timedelta(days=14))
             low, high = (int(series.index.searchsorted(s)) for s in (finding.start - margin, end + margin))
-            title = FINDINGS[finding.kind][0 if charts.labels_language(language) == "zh" else 1]
+            title = FINDINGS[finding.kind][0 if labels_language(language) == "zh" else 1]
             png = charts.load_chart(
                 series.index[low:high],
                 series.power_kw[low:high],

@@ -19,6 +19,7 @@ from actions.energy.phrases import amount, energy, finding_text, number, percent
 from actions.energy.reasons import hours_of_difference, weather_part
 from actions.energy.service import Analysis, EnergyService
 from actions.energy.site import Building
+from actions.pictures import labels_language
 from city.messages import Button, Reply
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _chart(
 
 
 def _title(building: Building, span: Span, language: str) -> str:
-    shown = charts.labels_language(language)
+    shown = labels_language(language)
     return f"{building.name(shown)} · {span.label(shown)}"
 
 

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
+from actions.errors import BilingualError
 
-class NoticesError(Exception):
-    """Something about notices cannot be done; `zh` and `en` say what, and the mend."""
 
-    def __init__(self, zh: str, en: str) -> None:
-        super().__init__(en)
-        self.zh = zh
-        self.en = en
-
-    def get(self, language: str) -> str:
-        """Return the message in `language`."""
-        return self.en if language == "en" else self.zh
+class NoticesError(BilingualError):
+    """Something about notices cannot be done."""
 
 
 class NoticesNotConfigured(NoticesError):

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from actions.errors import NotConfiguredError
+from actions.errors import BilingualError, NotConfiguredError
 
 
-class OpinionError(Exception):
-    """Base of every error of this module; `str(error)` is the English message."""
-
-    def __init__(self, zh: str, en: str) -> None:
-        super().__init__(en)
-        self.zh, self.en = zh, en
-
-    def text(self, language: str) -> str:
-        """Return the message in `language` ("zh", else English)."""
-        return self.zh if language == "zh" else self.en
+class OpinionError(BilingualError):
+    """Base of every error of this module."""
 
 
 class OpinionNotConfigured(OpinionError, NotConfiguredError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actions.errors import NotConfiguredError
+from actions.errors import BilingualError, NotConfiguredError
 
 
 class RequestsNotConfigured(NotConfiguredError):
@@ -14,24 +14,10 @@ class RequestsNotConfigured(NotConfiguredError):
         super().__init__("actions.requests has no service yet; give city.yml a `requests:` section")
 
 
-class RequestsError(Exception):
-    """Base of every error of this module.
-
-    Args:
-        zh: the message in Chinese.
-        en: the message in English; `str(error)` is this one.
-        details: machine-readable facts.
-    """
+class RequestsError(BilingualError):
+    """Base of every error of this module."""
 
     code = "requests_error"
-
-    def __init__(self, zh: str, en: str, **details: Any) -> None:
-        super().__init__(en)
-        self.zh, self.en, self.details = zh, en, details
-
-    def text(self, language: str) -> str:
-        """Return the message in `language` ("zh", else English)."""
-        return self.zh if language == "zh" else self.en
 
 
 class CategoriesError(RequestsError):

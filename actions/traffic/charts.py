@@ -2,76 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from actions.pictures import keep, labels_language, new_figure, to_png
 from actions.traffic.coordination import ArterialSignal, Coordination
 from actions.traffic.evaluate import Analysis
 from actions.traffic.model import PROTECTED, SignalPlan
 
-CJK_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Source Han Sans SC",
-    "WenQuanYi Zen Hei",
-    "WenQuanYi Micro Hei",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "SimHei",
-)
 GREEN, LIGHT, YELLOW, RED = "#2e8b57", "#a8d5ba", "#f2c14e", "#d95d5d"
 BLUE, GREY = "#30638e", "#9aa5b1"
-
-
-@lru_cache(maxsize=1)
-def cjk_font() -> str | None:
-    """Return an installed font with Chinese characters, or `None`."""
-    from matplotlib import font_manager
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return next((name for name in CJK_FONTS if name in installed), None)
-
-
-def chart_language(language: str) -> str:
-    """Return the language for labels: English where no Chinese font is installed."""
-    return "zh" if language == "zh" and cjk_font() else "en"
-
-
-def _figure(width: float, height: float) -> Any:
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    font = cjk_font()
-    with matplotlib.rc_context():
-        figure = Figure(figsize=(width, height), dpi=110, constrained_layout=True)
-    FigureCanvasAgg(figure)
-    figure._chengda_font = font
-    return figure
-
-
-def _save(figure: Any, folder: Path) -> Path:
-    """Write the figure under the hash of its pixels and return its path."""
-    from matplotlib.text import Text
-
-    if figure._chengda_font:
-        for text in figure.findobj(Text):
-            text.set_fontfamily(figure._chengda_font)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    data = buffer.getvalue()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{hashlib.sha256(data).hexdigest()[:24]}.png"
-    if not path.exists():
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    return path
 
 
 def timing_diagram(plans: Mapping[str, SignalPlan], folder: Path, language: str, title: str = "") -> Path:
@@ -83,9 +23,9 @@ def timing_diagram(plans: Mapping[str, SignalPlan], folder: Path, language: str,
         language: "zh" or "en".
         title: heading; left out when it is Chinese and no font has it.
     """
-    zh = chart_language(language) == "zh"
+    zh = labels_language(language) == "zh"
     streams = sorted({s for plan in plans.values() for stage in plan.stages for s in stage.serves})
-    figure = _figure(8, 0.9 + len(plans) * (0.55 + 0.2 * len(streams)))
+    figure = new_figure(8, 0.9 + len(plans) * (0.55 + 0.2 * len(streams)), constrained_layout=True)
     axes = figure.subplots(len(plans), 1, squeeze=False)[:, 0]
     longest = max(plan.cycle_s for plan in plans.values())
     for axis, (name, plan) in zip(axes, plans.items(), strict=True):
@@ -114,7 +54,7 @@ def timing_diagram(plans: Mapping[str, SignalPlan], folder: Path, language: str,
     axes[-1].set_xlabel("时间（秒）" if zh else "time (s)", fontsize=8)
     if title and (zh or title.isascii()):
         figure.suptitle(title, fontsize=11)
-    return _save(figure, folder)
+    return keep(to_png(figure), folder)
 
 
 def comparison_chart(
@@ -131,9 +71,9 @@ def comparison_chart(
         language: "zh" or "en".
         simulated: mean and half interval of the simulated delay in s, by plan.
     """
-    zh = chart_language(language) == "zh"
+    zh = labels_language(language) == "zh"
     panels = 3 if simulated else 2
-    figure = _figure(4.2 * panels, 3.6)
+    figure = new_figure(4.2 * panels, 3.6, constrained_layout=True)
     axes = figure.subplots(1, panels)
     groups = [g.id for g in next(iter(analyses.values())).groups]
     width = 0.8 / len(analyses)
@@ -160,15 +100,15 @@ def comparison_chart(
         axes[2].set_title("仿真延误（秒/辆）" if zh else "simulated delay (s/veh)", fontsize=9)
         axes[2].set_ylim(0, 2.5 * next(iter(simulated.values()))[0])
         axes[2].tick_params(axis="x", labelrotation=30, labelsize=7)
-    return _save(figure, folder)
+    return keep(to_png(figure), folder)
 
 
 def time_space_diagram(
     signals: Sequence[ArterialSignal], result: Coordination, folder: Path, language: str, cycles: int = 3
 ) -> Path:
     """Draw the arterial's greens over time and distance, with both bands."""
-    zh = chart_language(language) == "zh"
-    figure = _figure(8, 4.5)
+    zh = labels_language(language) == "zh"
+    figure = new_figure(8, 4.5, constrained_layout=True)
     axis = figure.subplots()
     cycle, end = result.cycle_s, result.cycle_s * cycles
     start_m = signals[0].position_m
@@ -208,7 +148,7 @@ def time_space_diagram(
         f"{'绿波带宽' if zh else 'bandwidth'}: {result.out_band_s:g} s / {result.in_band_s:g} s, C = {cycle:g} s",
         fontsize=9,
     )
-    return _save(figure, folder)
+    return keep(to_png(figure), folder)
 
 
 def _band_start(signals: Sequence[ArterialSignal], result: Coordination, out: bool) -> float | None:

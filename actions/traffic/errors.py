@@ -4,32 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from actions.errors import BilingualError
 
-class TrafficError(Exception):
-    """Base of every error of this module.
 
-    Args:
-        zh: the message in Chinese.
-        en: the message in English; `str(error)` is this one.
-        details: machine-readable facts, such as the file and line.
-    """
+class TrafficError(BilingualError):
+    """Base of every error of this module."""
 
     code = "traffic_error"
-
-    def __init__(self, zh: str, en: str, **details: Any) -> None:
-        super().__init__(en)
-        self.zh, self.en, self.details = zh, en, details
-
-    def text(self, language: str) -> str:
-        """Return the message in `language` ("zh", else English)."""
-        return self.zh if language == "zh" else self.en
-
-    def __reduce__(self) -> Any:
-        return _rebuild, (type(self), self.zh, self.en, self.details)
-
-
-def _rebuild(kind: type[TrafficError], zh: str, en: str, details: dict[str, Any]) -> TrafficError:
-    return kind(zh, en, **details)
 
 
 class TrafficNotConfigured(TrafficError):

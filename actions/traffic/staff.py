@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from actions.pictures import labels_language
 from actions.traffic import charts
 from actions.traffic.catalogue import Intersection
 from actions.traffic.errors import TrafficError
@@ -99,7 +100,7 @@ def optimise(
         PLAN_NAMES["in_place"][0 if zh else 1]: study.junction.plan,
         PLAN_NAMES["ours"][0 if zh else 1]: study.best,
     }
-    if charts.chart_language(language) != language:
+    if labels_language(language) != language:
         plans = {PLAN_NAMES[k][1]: p for k, p in zip(("in_place", "ours"), plans.values(), strict=True)}
     picture = charts.timing_diagram(plans, service.charts, language)
     state = {**study.key, "job": job.id if job else None}
@@ -174,8 +175,7 @@ def compare(service: TrafficService, state: Mapping[str, Any] | None, language: 
         plan = {"in_place": study.junction.plan, "webster": study.webster.plan, "ours": study.best}[key]
         lines.append("- " + plan_line(key, plan.greens_s, analysis, language))
     analyses = {
-        PLAN_NAMES[k][0 if charts.chart_language(language) == "zh" else 1]: a
-        for k, a in study.analyses.items()
+        PLAN_NAMES[k][0 if labels_language(language) == "zh" else 1]: a for k, a in study.analyses.items()
     }
     simulated = None
     if report is not None:
@@ -191,7 +191,7 @@ def compare(service: TrafficService, state: Mapping[str, Any] | None, language: 
             lines.append(
                 f"- {label}: {figures['delay_s']:.1f} {unit} ({figures['low_s']:.1f}–{figures['high_s']:.1f})"
             )
-            shown = PLAN_NAMES[key][0 if charts.chart_language(language) == "zh" else 1]
+            shown = PLAN_NAMES[key][0 if labels_language(language) == "zh" else 1]
             simulated[shown] = (figures["delay_s"], figures["high_s"] - figures["delay_s"])
     lines.append(proof_line(service, job, language))
     picture = charts.comparison_chart(analyses, service.charts, language, simulated)

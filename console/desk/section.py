@@ -189,8 +189,8 @@ async def _act(
         raise web.HTTPNotFound from None
     except HandoverError as error:
         if by_script:
-            return web.Response(status=409, text=error.get(language(request)))
-        await flash(request, error.get(language(request)), "bad")
+            return web.Response(status=409, text=error.text(language(request)))
+        await flash(request, error.text(language(request)), "bad")
         raise web.HTTPSeeOther(f"/desk/{case_id}") from None
     await audit(request, f"desk.{verb}", str(case_id))
     if by_script:
@@ -209,7 +209,7 @@ async def take_next(request: web.Request) -> web.StreamResponse:
     try:
         case: Case | None = await in_thread(service.desk.claim_next, current_user(request).name)
     except HandoverError as error:
-        await flash(request, error.get(language(request)), "bad")
+        await flash(request, error.text(language(request)), "bad")
         raise web.HTTPSeeOther("/desk") from None
     if case is None:
         await flash(request, text(request, "desk.nobody_waits"), "note")

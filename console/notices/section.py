@@ -94,7 +94,7 @@ async def publish(request: web.Request) -> web.StreamResponse:
         try:
             made = await in_thread(service.publish, draft, author, f"form:{author}:{form.value('key')[:64]}")
         except NoticeTextError as error:
-            form.fail(error.field, "notices.wrong", reason=error.get(language(request)))
+            form.fail(error.field, "notices.wrong", reason=error.text(language(request)))
     if form.errors:
         return await _page(request, form)
     await audit(request, "notices.publish", str(made.id), after={"texts": dict(made.texts)})
@@ -126,7 +126,7 @@ async def take_in(request: web.Request) -> web.StreamResponse:
     try:
         made = await in_thread(service.take_in, upload.content, author=current_user(request).name)
     except CapError as error:
-        form.fail("file", "notices.wrong", reason=error.get(language(request)))
+        form.fail("file", "notices.wrong", reason=error.text(language(request)))
         return await _page(request, form)
     if made is None:
         await flash(request, text(request, "notices.known"), "note")
