@@ -32,6 +32,9 @@ def train_sentiment(
     ] = 0,
     tokens: Annotated[int, typer.Option(min=16, max=256, help="Tokens of a post. 截断长度")] = 96,
     most: Annotated[int, typer.Option(min=10, help="Posts of a file and label. 每类最多条数")] = 5000,
+    layers: Annotated[
+        int, typer.Option(min=0, help="First layers of the base that are kept; 0: all. 保留的层数")
+    ] = 3,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start from the base. 从基座重新训练")] = False,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: all. 线程数")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the run. 随机种子")] = 17,
@@ -55,7 +58,7 @@ def train_sentiment(
             start = before if not fresh and (before / "manifest.json").is_file() else None
             made = step(
                 f"训练情感模型 · training on {len(posts)} posts",
-                lambda: train_adapter(posts, base, target, chosen, most=most, start=start),
+                lambda: train_adapter(posts, base, target, chosen, most=most, layers=layers, start=start),
             )
             for name, value in made.manifest.metrics.items():
                 console.print(f"  {name}: {value:.4g}")

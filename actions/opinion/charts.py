@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from actions.pictures import cjk_font, date_axis, keep, labels_language, new_figure, to_png
 
+_BAR = 1 / 26  # of a day
 _ALL, _BAD, _MARK = "#8fa7bd", "#c8553d", "#444444"
 
 
@@ -30,12 +31,26 @@ def trend_chart(
         folder: where to write.
         mark: a moment to mark, such as when an alarm was opened.
     """
+    from matplotlib.collections import PolyCollection
+    from matplotlib.dates import date2num
+
     zh = labels_language(language) == "zh"
-    figure = new_figure(7, 2.6, constrained_layout=True)
-    axes = figure.subplots()
-    times = [at.astimezone(zone) for at, _, _ in series]
-    axes.bar(times, [n for _, n, _ in series], width=1 / 26, color=_ALL, label="全部" if zh else "all posts")
-    axes.bar(times, [b for _, _, b in series], width=1 / 26, color=_BAD, label="负面" if zh else "negative")
+    figure = new_figure(7, 2.6, constrained_layout=False)
+    # Fixed margins: finding them takes the library two more drawings.
+    axes = figure.add_axes((0.085, 0.19, 0.9, 0.69))
+    days = [float(date2num(at)) - _BAR / 2 for at, _, _ in series]
+    # One shape for all bars of a colour draws five times as fast as one for each.
+    for values, colour, label in (
+        ([n for _, n, _ in series], _ALL, "全部" if zh else "all posts"),
+        ([b for _, _, b in series], _BAD, "负面" if zh else "negative"),
+    ):
+        bars = [
+            [(x, 0), (x, high), (x + _BAR, high), (x + _BAR, 0)] for x, high in zip(days, values, strict=True)
+        ]
+        axes.add_collection(PolyCollection(bars, facecolors=colour, label=label))
+    axes.xaxis_date(zone)
+    axes.set_xlim(min(days, default=0.0) - _BAR, max(days, default=0.0) + 2 * _BAR)
+    axes.set_ylim(0, 1.1 * max([1, *(n for _, n, _ in series)]))
     if mark is not None:
         axes.axvline(mark.astimezone(zone), color=_MARK, linestyle="--", linewidth=1)
     date_axis(axes, language, zone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from actions.opinion.errors import OpinionError
 
 FILE = Path(__file__).parent / "lexicon.yml"
 OTHER = "other"
+_LATIN = re.compile("[a-z0-9_]+")
 # A negation this many characters before a word takes its weight away ("没有起火", "no smoke").
 _BEFORE = 8
 
@@ -34,7 +36,7 @@ class Words:
     """Words of one kind as one pattern; Latin words only match whole."""
 
     pattern: re.Pattern[str]
-    plain: tuple[str, ...]
+    starts: frozenset[str]
 
     @classmethod
     def of(cls, words: Mapping[str, Sequence[str]]) -> Words:
@@ -43,14 +45,24 @@ class Words:
             {str(word).lower() for part in words.values() for word in part}, key=lambda w: (-len(w), w)
         )
         parts = [rf"\b{re.escape(word)}\b" if word.isascii() else re.escape(word) for word in every]
-        return cls(re.compile("|".join(parts) or "(?!)"), tuple(every))
+        return cls(re.compile("|".join(parts) or "(?!)"), frozenset(map(_beginning, every)))
 
     def find(self, low: str) -> list[re.Match[str]]:
         """Return the matches in a lower-case text."""
-        for word in self.plain:  # most texts hold none, which plain search says ten times as fast
-            if word in low:
-                return list(self.pattern.finditer(low))
-        return []
+        # Most texts hold none, and hold not even how one begins, which costs a hundredth of a search.
+        return [] if self.starts.isdisjoint(_beginnings(low)) else list(self.pattern.finditer(low))
+
+
+@lru_cache(maxsize=1024)
+def _beginnings(low: str) -> frozenset[str]:
+    """Return all that `_beginning` may return for a word that is in a text."""
+    return frozenset(low).union(map("".join, itertools.pairwise(low)), _LATIN.findall(low))
+
+
+def _beginning(word: str) -> str:
+    """Return how a word begins: its first Latin word, or two characters."""
+    latin = _LATIN.match(word) if word.isascii() else None
+    return latin.group() if latin is not None else word[:2]
 
 
 class Lexicon:

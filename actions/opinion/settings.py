@@ -126,7 +126,7 @@ class OpinionSection(_Section):
     adapter: Path | None = None
     database_url: str = ""
     keep_days: int = Field(180, ge=1, le=3650)
-    batch: int = Field(64, ge=1, le=1024)
+    batch: int = Field(128, ge=1, le=1024)
     threads: int = Field(0, ge=0, le=64)
     max_chars: int = Field(4000, ge=100, le=100_000)
     repost_window_h: float = Field(72, ge=1, le=720)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from actions.opinion.tables import cursors, hours, notifications, posts, rejects, seen, topics
-from actions.opinion.topics import Topic
+from actions.opinion.topics import Tally, Topic
 from city.db import migrate, writing
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -134,9 +134,9 @@ class OpinionStore:
                 centre=np.frombuffer(row.centre, np.float16).astype(np.float32),
                 size=int(row.size),
                 terms={k: dict(v) for k, v in row.terms.items()},
-                categories=dict(row.categories),
-                places=dict(row.places),
-                districts=dict(row.districts),
+                categories=Tally(row.categories),
+                places=Tally(row.places),
+                districts=Tally(row.districts),
                 muted_until=aware(row.muted_until) if row.muted_until else None,
                 changed=False,
             )

@@ -27,6 +27,21 @@ _LABEL_WORDS = 3
 _CANDIDATES = 8
 
 
+class Tally(dict[str, int]):
+    """How often each key was counted, and the key counted most (of several, the last in order)."""
+
+    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
+        super().__init__(counts or {})
+        self.top = max(self.items(), key=lambda item: (item[1], item[0]))[0] if self else ""
+
+    def add(self, key: str, times: int = 1) -> None:
+        """Count a key; an empty one says nothing."""
+        if key:
+            count = self[key] = self.get(key, 0) + times
+            if not self.top or (count, key) > (self[self.top], self.top):
+                self.top = key
+
+
 @dataclass
 class Topic:
     """One topic: `centre` is a unit vector, `terms` how often a word occurs, by language."""
@@ -37,32 +52,28 @@ class Topic:
     centre: FloatArray
     size: int = 0
     terms: dict[str, dict[str, int]] = field(default_factory=lambda: {"zh": {}, "en": {}})
-    categories: dict[str, int] = field(default_factory=dict)
-    places: dict[str, int] = field(default_factory=dict)
-    districts: dict[str, int] = field(default_factory=dict)
+    categories: Tally = field(default_factory=Tally)
+    places: Tally = field(default_factory=Tally)
+    districts: Tally = field(default_factory=Tally)
     muted_until: datetime | None = None
     changed: bool = True
 
     @property
     def category(self) -> str:
         """The category most of its posts have; "other" when most have none."""
-        return _top(self.categories) or OTHER
+        return self.categories.top or OTHER
 
     @property
     def place(self) -> str:
         """The place that at least a third of its posts name, else ""."""
-        name = _top(self.places)
+        name = self.places.top
         return name if name and self.places[name] * 3 >= self.size else ""
 
     @property
     def district(self) -> str:
         """The district that at least a third of its posts name, else ""."""
-        name = _top(self.districts)
+        name = self.districts.top
         return name if name and self.districts[name] * 3 >= self.size else ""
-
-
-def _top(counts: Mapping[str, int]) -> str:
-    return max(counts.items(), key=lambda item: (item[1], item[0]))[0] if counts else ""
 
 
 @dataclass(frozen=True)
@@ -180,9 +191,9 @@ class TopicBook:
         topic.size += 1
         topic.first_at, topic.last_at = min(topic.first_at, at), max(topic.last_at, at)
         topic.changed = True
-        _count(topic.categories, where.category if where.category != OTHER else "")
-        _count(topic.places, where.place)
-        _count(topic.districts, where.district)
+        topic.categories.add(where.category if where.category != OTHER else "")
+        topic.places.add(where.place)
+        topic.districts.add(where.district)
         terms = topic.terms.setdefault("zh" if language == "zh" else "en", {})
         for word in dict.fromkeys(words):
             terms[word] = terms.get(word, 0) + 1
@@ -240,11 +251,16 @@ class TopicBook:
             max(older.last_at, younger.last_at),
         )
         for mine, other in (
-            (older.categories, younger.categories), (older.places, younger.places), (older.districts, younger.districts),
-            *((older.terms.setdefault(k, {}), v) for k, v in younger.terms.items()),
-        ):  # fmt: skip
+            (older.categories, younger.categories),
+            (older.places, younger.places),
+            (older.districts, younger.districts),
+        ):
             for key, value in other.items():
-                mine[key] = mine.get(key, 0) + value
+                mine.add(key, value)
+        for language, words in younger.terms.items():
+            terms = older.terms.setdefault(language, {})
+            for word, count in words.items():
+                terms[word] = terms.get(word, 0) + count
         if younger.muted_until is not None and older.muted_until is None:
             older.muted_until = younger.muted_until
         self.merged[younger.id] = older.id
@@ -301,8 +317,3 @@ def _agreement(topic: Topic, where: Placed) -> float:
     if place and known:
         total += _SAME_PLACE if place in (topic.place, topic.district) else _OTHER_PLACE
     return total
-
-
-def _count(counts: dict[str, int], key: str) -> None:
-    if key:
-        counts[key] = counts.get(key, 0) + 1

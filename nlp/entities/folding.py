@@ -38,20 +38,19 @@ def compact(text: str) -> Compact:
     """Return the compact form of a text."""
     chars: list[str] = []
     at: list[int] = []
+    opens: list[bool] = []
+    before, kinds_before = -1, 0
     for index, char in enumerate(text):
         folded = fold_char(char)
         if folded:
+            kinds = _kinds(folded)
+            # Neighbours of one kind are one word or one number.
+            opens.append(not (kinds & kinds_before and before == index - 1))
             chars.append(folded)
             at.append(index)
-    glued = [
-        position + 1 < len(at)
-        and at[position + 1] == at[position] + 1
-        and _one_word(chars[position], chars[position + 1])
-        for position in range(len(at))
-    ]
-    opens = tuple(position == 0 or not glued[position - 1] for position in range(len(at)))
-    closes = tuple(not together for together in glued)
-    return Compact("".join(chars), tuple(at), opens, closes)
+            before, kinds_before = index, kinds
+    closes = (*opens[1:], True) if opens else ()
+    return Compact("".join(chars), tuple(at), tuple(opens), closes)
 
 
 def compact_name(text: str) -> str:
@@ -59,11 +58,10 @@ def compact_name(text: str) -> str:
     return "".join(fold_char(char) for char in text)
 
 
-def _one_word(first: str, second: str) -> bool:
-    if first.isascii() and second.isascii():
-        return True
-    numbers = _HAN_NUMBER
-    return (first in numbers or first.isdigit()) and (second in numbers or second.isdigit())
+@lru_cache(maxsize=1 << 16)
+def _kinds(folded: str) -> int:
+    """Return the kinds of a character as bits: 1 for ASCII, 2 for a number."""
+    return folded.isascii() + 2 * (folded in _HAN_NUMBER or folded.isdigit())
 
 
 def has_han(text: str) -> bool:

@@ -102,10 +102,12 @@ class Gazetteer:
         if not self._root:
             return []
         form = compact(prepared)
+        text, opens, root = form.text, form.opens, self._root
         found: list[Match] = []
         position = 0
-        while position < len(form.text):
-            best = self._longest(form.text, form.closes, position) if form.opens[position] else None
+        while position < len(text):
+            begins = opens[position] and text[position] in root
+            best = self._longest(text, form.closes, position) if begins else None
             if best is None:
                 position += 1
                 continue

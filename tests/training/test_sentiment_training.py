@@ -25,7 +25,7 @@ from training.sentiment.civic import civic_posts
 from training.sentiment.data import Labelled, balanced, data_hash, load_posts, split_folds
 from training.sentiment.errors import AdapterError, SentimentDataError
 from training.sentiment.fitting import FitSettings
-from training.sentiment.network import load_adapter, new_network, pooled_rows, shape_of
+from training.sentiment.network import depth, load_adapter, new_network, pooled_rows, shape_of
 from training.sentiment.pipeline import ensure_model, export_model, train_adapter
 from training.sentiment.topics import TopicMap
 
@@ -164,6 +164,24 @@ def test_a_city_goes_on_from_the_adapters_it_has(base: Path, adapter: Path, tmp_
     assert new and folder == model_dir(tmp_path, adapter)
     assert ensure_model(tmp_path, base, adapter) == (folder, False)
     assert SentimentModel.load(folder).predict(["厉害了我的城"])[0].sentiment == "negative"
+
+
+def test_a_network_of_fewer_layers_reads_alike_and_deeper_adapters_are_shortened(
+    base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    assert depth(load_adapter(base, adapter)) == 2
+    fresh, cut = tmp_path / "fresh", tmp_path / "cut"
+    train_adapter(posts(), base, fresh, SMALL, civic=False, layers=1)
+    train_adapter(posts(), base, cut, replace(SMALL, epochs=1), civic=False, layers=1, start=adapter)
+    for folder in (fresh, cut):
+        assert depth(load_adapter(base, folder)) == 1 and TopicMap.read(folder).layers == (1,)
+        bad, good = SentimentModel.load(export_model(folder, base, tmp_path / "model")).predict(
+            ["车站坏了，太差", "thanks, great bus"]
+        )
+        assert (bad.sentiment, good.sentiment) == ("negative", "positive")
+    # Going on with short adapters keeps them short.
+    train_adapter(posts(), base, tmp_path / "on", replace(SMALL, epochs=1), civic=False, start=fresh)
+    assert depth(load_adapter(base, tmp_path / "on")) == 1
 
 
 def test_a_run_that_is_killed_leaves_the_last_adapters(

@@ -186,6 +186,18 @@ def balanced(posts: Sequence[Labelled], most: int, seed: int) -> list[Labelled]:
     return kept
 
 
+def even_draw(posts: Sequence[Labelled], most: int, seed: int) -> list[int]:
+    """Return rows of up to `most` posts, drawn so that a large source does not crowd out a small one."""
+    rng, groups = random.Random(seed), defaultdict(list)
+    for row, post in enumerate(posts):
+        groups[post.source].append(row)
+    found: list[int] = []
+    for left, rows in zip(range(len(groups), 0, -1), sorted(groups.values(), key=len), strict=True):
+        found += rng.sample(rows, min(len(rows), (most - len(found)) // left))
+    rng.shuffle(found)
+    return found
+
+
 def data_hash(posts: Iterable[Labelled]) -> str:
     """Return a hash of all posts whatever their order, 32 hexadecimal digits."""
     rows = sorted(json.dumps([p.text, p.sentiment, p.emotion, p.needs_action]) for p in posts)

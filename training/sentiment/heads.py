@@ -1,10 +1,9 @@
-"""Heads that start from a softmax regression on the base's own sentence vectors, so that training refines, not begins."""
+"""Heads that start from a softmax regression on vectors of the untrained network, so that training refines, not begins."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,48 +11,35 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from nlp.encoder import ONNX_NAMES, Encoder
 from nlp.joint_decode import FloatArray
+from training.sentiment.data import Labelled, even_draw
 from training.sentiment.fitting import IGNORED, Rows
 from training.sentiment.network import SentimentNetwork, pooled_rows
 
-_MOST = 20_000
-_WITHOUT_GRAPH = 2_000
+_MOST = 4_000
 
 
-def start_heads(network: SentimentNetwork, base: Path, rows: Rows, texts: Sequence[str], tokens: int) -> None:
-    """Set the three heads to regressions on frozen vectors.
+def start_heads(network: SentimentNetwork, rows: Rows, posts: Sequence[Labelled]) -> None:
+    """Set the three heads to regressions on the network's own vectors of up to 4,000 posts.
 
     Args:
-        network: with untrained adapters.
-        base: encoder folder; with an ONNX graph in it, its vectors are used, else fewer posts through the network.
+        network: with untrained adapters, or with adapters whose heads do not fit (see `shorten`).
         rows: encoded posts with their labels.
-        texts: the same posts.
-        tokens: length that a post is cut to.
+        posts: the same posts.
     """
-    vectors, norm = _vectors(network, base, rows, texts, tokens)
-    count = len(vectors)
+    chosen = even_draw(posts, _MOST, seed=29)
+    vectors = pooled_rows(network, [rows.ids[row] for row in chosen]).numpy()
+    # Regression wants vectors of length one; the heads then get weights for vectors as long as they are.
+    norm = float(np.linalg.norm(vectors, axis=1).mean())
     for labels, head in (
         (rows.sentiment, network.sentiment_head),
         (rows.emotion, network.emotion_head),
         (rows.action, network.action_head),
     ):
-        gold = labels[:count].numpy()
+        gold = labels[chosen].numpy()
         known = gold != IGNORED
         if len(set(gold[known].tolist())) >= 2:
-            _fit(head, vectors[known], gold[known], norm)
-
-
-def _vectors(
-    network: SentimentNetwork, base: Path, rows: Rows, texts: Sequence[str], tokens: int
-) -> tuple[FloatArray, float]:
-    """Return unit vectors of the first posts, and how long the network's own vectors are on average."""
-    few = pooled_rows(network, rows.ids[:64]).numpy()
-    norm = float(np.linalg.norm(few, axis=1).mean())
-    if network.pooling == "mean" and any((base / name).is_file() for name in ONNX_NAMES):
-        return Encoder.load(base, max_tokens=tokens).encode(list(texts[:_MOST])), norm
-    own = pooled_rows(network, rows.ids[:_WITHOUT_GRAPH]).numpy()
-    return own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-9), norm
+            _fit(head, vectors[known] / norm, gold[known], norm)
 
 
 def _fit(head: nn.Linear, vectors: FloatArray, gold: np.ndarray, norm: float) -> None:

@@ -24,12 +24,14 @@ _TABLE = "word_embeddings"
 
 @dataclass(frozen=True)
 class AdapterShape:
-    """What the adapters look like: rank of the layers' and of the word table's, and the base they belong to."""
+    """What the adapters look like: rank of the layers' and of the word table's, the base they belong to, and how many
+    of its first layers the network keeps (0: all)."""
 
     base: str
     rank: int = 24
     table_rank: int = 16
     pooling: str = "mean"
+    layers: int = 0
 
 
 class SentimentNetwork(nn.Module):
@@ -67,6 +69,7 @@ def new_network(base: Path, shape: AdapterShape) -> SentimentNetwork:
     Raises BaseModelError when the base cannot be loaded, AdapterError when it has no layers that are known.
     """
     body = load_body(base)
+    _keep_first(body, shape.layers)
     linear = {n.rsplit(".", 1)[-1] for n, m in body.named_modules() if isinstance(m, nn.Linear)}
     targets = [name for name in _LAYERS if name in linear]
     if not targets:
@@ -87,9 +90,31 @@ def new_network(base: Path, shape: AdapterShape) -> SentimentNetwork:
     return SentimentNetwork(body, shape.pooling)
 
 
-def shape_of(base: Path, rank: int = 24, table_rank: int = 16) -> AdapterShape:
+def shape_of(base: Path, rank: int = 24, table_rank: int = 16, layers: int = 0) -> AdapterShape:
     """Return the shape of adapters for a base folder."""
-    return AdapterShape(fingerprint(base), rank, table_rank, read_pooling(base))
+    return AdapterShape(fingerprint(base), rank, table_rank, read_pooling(base), layers)
+
+
+def depth(network: SentimentNetwork) -> int:
+    """Return how many layers the network has."""
+    return int(network.body.config.num_hidden_layers)
+
+
+def shorten(network: SentimentNetwork, layers: int) -> bool:
+    """Drop the layers above the first `layers`, and say whether there were any; the heads then fit no more.
+
+    The lower layers of a BERT carry most of what a classifier needs (Sajjad et al. 2023, "top-layer dropping").
+    """
+    return _keep_first(network.body.get_base_model(), layers)
+
+
+def _keep_first(body: nn.Module, layers: int) -> bool:
+    stack = getattr(getattr(body, "encoder", None), "layer", None)
+    if stack is None or not 0 < layers < len(stack):
+        return False
+    body.encoder.layer = stack[:layers]
+    body.config.num_hidden_layers = layers
+    return True
 
 
 def fingerprint(base: Path) -> str:
@@ -115,6 +140,11 @@ def save_adapter(network: SentimentNetwork, shape: AdapterShape, folder: Path) -
     (folder / SHAPE).write_text(text + "\n", encoding="utf-8")
 
 
+def read_shape(folder: Path) -> AdapterShape:
+    """Return the shape of the adapters in a folder; what the file system and JSON raise passes through."""
+    return AdapterShape(**json.loads((folder / SHAPE).read_text(encoding="utf-8")))
+
+
 def load_adapter(base: Path, folder: Path) -> SentimentNetwork:
     """Return the base with the adapters of `folder`, not yet folded in.
 
@@ -127,7 +157,7 @@ def load_adapter(base: Path, folder: Path) -> SentimentNetwork:
                 f"{folder / name}: is missing; train the adapters with `chengda train sentiment`"
             )
     try:
-        shape = AdapterShape(**json.loads((folder / SHAPE).read_text(encoding="utf-8")))
+        shape = read_shape(folder)
         state = {name: value.float() for name, value in load_file(folder / ADAPTER).items()}
     except Exception as error:  # safetensors raises plain exceptions of its own
         raise AdapterError(f"{folder}: adapters cannot be read ({error}); restore the files") from None

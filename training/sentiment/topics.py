@@ -6,8 +6,6 @@ regression reads it out, with the frozen base's own sentence vectors as the targ
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +18,9 @@ from torch import Tensor
 from nlp.encoder import ONNX_NAMES, Encoder
 from nlp.joint_decode import FloatArray
 from nlp.sentiment import padded
-from training.sentiment.data import Labelled
+from training.sentiment.data import Labelled, even_draw
 from training.sentiment.errors import AdapterError
-from training.sentiment.network import SentimentNetwork, new_network, pooled_rows, shape_of
+from training.sentiment.network import SentimentNetwork, depth, new_network, pooled_rows, shape_of
 
 TOPICS = "topics.safetensors"
 _MOST, _CHECKED = 6000, 0.1
@@ -63,7 +61,7 @@ class TopicMap:
 
 def layers_of(network: SentimentNetwork) -> tuple[int, ...]:
     """Return the layers that are read: a third and two thirds of the way, and the last."""
-    count = int(network.body.config.num_hidden_layers)
+    count = depth(network)
     return tuple(sorted({max(1, count // 3), max(1, 2 * count // 3), count}))
 
 
@@ -79,7 +77,7 @@ def fit_topics(
         ids: their token ids.
         tokens: length that a post is cut to.
     """
-    chosen = _even(posts, _MOST, seed=23)
+    chosen = even_draw(posts, _MOST, seed=23)
     layers = layers_of(network)
     given = layer_means(network, [ids[row] for row in chosen], layers)
     wanted = _targets(base, [posts[row].text for row in chosen], [ids[row] for row in chosen], tokens)
@@ -116,18 +114,6 @@ def joined_means(states: Sequence[Tensor], mask: Tensor, layers: Sequence[int]) 
     weight = mask[..., None].float()
     total = weight.sum(1).clamp_min(1e-6)
     return torch.cat([(states[layer] * weight).sum(1) / total for layer in layers], 1)
-
-
-def _even(posts: Sequence[Labelled], most: int, seed: int) -> list[int]:
-    """Return rows of up to `most` posts, drawn so that a large source does not crowd out a small one."""
-    rng, groups = random.Random(seed), defaultdict(list)
-    for row, post in enumerate(posts):
-        groups[post.source].append(row)
-    found: list[int] = []
-    for left, rows in zip(range(len(groups), 0, -1), sorted(groups.values(), key=len), strict=True):
-        found += rng.sample(rows, min(len(rows), (most - len(found)) // left))
-    rng.shuffle(found)
-    return found
 
 
 def _targets(base: Path, texts: Sequence[str], ids: list[list[int]], tokens: int) -> FloatArray:

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from actions.opinion.alarms import Rules, flood_reasons
-from actions.opinion.lexicon import load_lexicon
+from actions.opinion.lexicon import Words, load_lexicon
 from actions.opinion.notices import reason_text
 from actions.opinion.recent import Entry, Recent
 from actions.opinion.report import change
 from actions.opinion.settings import AlarmSection, OpinionSection, SeveritySection
 from actions.opinion.severity import fit_cuts, weigh
 from actions.opinion.stats import seasonal, wilson, z_score
+from actions.opinion.topics import Tally
 from nlp.sentiment import Feeling
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=timezone.utc)
@@ -46,6 +47,29 @@ def test_denied_and_staged_danger_weighs_nothing() -> None:
     assert LEXICON.safety("没有爆炸，别信谣言") == ()
     assert LEXICON.safety("fire drill: no smoke, all fine") == ()
     assert LEXICON.safety("厨房起火了") == ("起火",)
+
+
+_WORDS = st.sampled_from(["煤气味", "漏", "gas", "gas leak", "don't", "12345", "co2", "e-bike", "路a灯"])
+
+
+@given(
+    st.lists(_WORDS, min_size=1, unique=True), st.lists(_WORDS | st.text("煤气gas漏 12345-'", max_size=6)), st.booleans()
+)  # fmt: skip
+def test_words_are_found_as_their_pattern_finds_them(
+    words: list[str], parts: list[str], spaced: bool
+) -> None:
+    made, text = Words.of({"all": words}), (" " if spaced else "").join(parts)
+    found = [(m.start(), m.group()) for m in made.find(text)]
+    assert found == [(m.start(), m.group()) for m in made.pattern.finditer(text)]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", ""]), st.integers(1, 3))))
+def test_a_tally_knows_what_was_counted_most(steps: list[tuple[str, int]]) -> None:
+    tally = Tally()
+    for key, times in steps:
+        tally.add(key, times)
+    top = max(((count, key) for key, count in tally.items()), default=(0, ""))[1]
+    assert tally.top == top == Tally(dict(tally)).top and "" not in tally
 
 
 def test_every_factor_is_visible_and_can_be_switched_off() -> None:
