@@ -35,7 +35,7 @@ def trend_chart(
     from matplotlib.dates import date2num
 
     zh = labels_language(language) == "zh"
-    figure = new_figure(7, 2.6, constrained_layout=False)
+    figure = new_figure(7, 2.6)
     # Fixed margins: finding them takes the library two more drawings.
     axes = figure.add_axes((0.085, 0.19, 0.9, 0.69))
     days = [float(date2num(at)) - _BAR / 2 for at, _, _ in series]
