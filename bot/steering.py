@@ -1,12 +1,15 @@
-"""Turns whose meaning the conversation decides: "mute this topic" means public opinion once staff asked about it."""
+"""Turns whose meaning the conversation decides: "mute this topic" means public opinion once staff asked about it,
+"cancel it" the request that was just filed."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from actions.opinion.answers import STAFF_ROLES, is_follow_up
+from actions.requests.cues import asks_what_was_told, withdraws
 
 _OPINION, _TOPIC, _URGENT = "opinion_overview", "opinion", "emergency"
+_REQUEST, _REQUESTS = "request_status", "requests"
 
 
 def steer(parse: dict[str, Any], text: str, role: str, last_topic: str | None) -> dict[str, Any]:
@@ -19,10 +22,15 @@ def steer(parse: dict[str, Any], text: str, role: str, last_topic: str | None) -
         last_topic: what the last answer was about.
     """
     name = parse["intent"].get("name")
-    if role not in STAFF_ROLES or last_topic != _TOPIC or name in (_OPINION, _URGENT):
+    if name == _URGENT:
         return parse
-    if not is_follow_up(text):
+    meant = None
+    if asks_what_was_told(text) or (last_topic == _REQUESTS and withdraws(text)):
+        meant = _REQUEST
+    elif role in STAFF_ROLES and last_topic == _TOPIC and is_follow_up(text):
+        meant = _OPINION
+    if meant in (None, name):
         return parse
-    chosen = {"name": _OPINION, "confidence": 1.0}
-    ranking = [item for item in parse.get("intent_ranking", []) if item["name"] != _OPINION]
+    chosen = {"name": meant, "confidence": 1.0}
+    ranking = [item for item in parse.get("intent_ranking", []) if item["name"] != meant]
     return {**parse, "intent": chosen, "intent_ranking": [dict(chosen), *ranking]}

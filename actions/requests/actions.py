@@ -217,6 +217,10 @@ class ActionRequestStatus(Action):
         if not configured():
             return await answer_from_knowledge(dispatcher, tracker, follow_up=False)
         turn = turn_of(tracker)
+        draft = _draft(tracker)
+        if draft is not None and draft.decision is None and cues.asks_what_was_told(turn.text):
+            say(dispatcher, await asyncio.to_thread(wording.so_far, draft, get_service(), turn.language))
+            return [SlotSet("last_topic", "requests")]
         asker = ongoing.Asker(turn.conversation_id, turn.language)
         say(dispatcher, await asyncio.to_thread(ongoing.answer, get_service(), asker, turn.text))
         return [SlotSet("last_topic", "requests")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from actions.requests.contacts import find_contact
 
@@ -27,14 +28,21 @@ _NO = re.compile(
 _CANCEL = re.compile(
     r"^(?:重新开始|从头(?:再)?来|重来)|^(?:start over|restart|start again)\b|^(?:那就?|还是)?(?:算了|取消|不报了|不投诉了|不提了|不弄了|放弃|撤销|别报了|不用报了|停止|退出)|(?:我)?不想(?:报|投诉|提交)了|取消(?:上报|投诉|提交|报修)"
     r"|^(?:cancel|never ?mind|forget (?:it|about it)|stop(?: it)?|abort|quit|drop it)\b|(?:don'?t|do not) (?:file|submit|send) (?:it|this|anything)"
-    r"|i (?:don'?t|no longer) want to (?:report|complain|file)|changed my mind",
+    r"|i (?:don'?t|no longer) want to (?:report|complain|file)|changed my mind"
+    r"|[，,。.!！、；;]\s*(?:那|还是|请|帮我|我想|我要|麻烦)*(?:取消(?:吧|掉|它|这个)?|算了吧?)[。.!！]*$"
+    r"|^(?:请|帮我|我想|我要|麻烦)+取消(?:吧|掉|它|这个)?[。.!！]*$"
+    r"|^(?:(?:no|wait|please|ok(?:ay)?|actually|sorry|just|hmm|oh|then|let'?s|i (?:want|would like|wish) to|(?:can|could) (?:you|i|we))[,.!… ]+)+"
+    r"(?:cancel|stop|forget|never ?mind)(?: (?:it|that|this|everything|(?:the|my) (?:report|request|complaint)))?(?:,? please)?[.!?]*$",
     _I,
 )
 _SKIP = re.compile(
     r"跳过|匿名|不留|不用(?:了|留)?|不方便|不想(?:留|说|给)|保密|没有|不需要|不填|skip|anonym|no thanks|no thank you|not needed|rather not|don'?t want to|no contact|none\b|without|^no\.?$|prefer not",
     _I,
 )
-_SUBMIT = re.compile(r"^(?:确认|直接|就)?提交|^(?:just )?(?:submit|file it|send it)\b", _I)
+_SUBMIT = re.compile(
+    r"^(?:确认|直接|就)?提交|^就这样|^就这些|^没了|^(?:just )?(?:submit|file it|send it)\b|^that'?s (?:it|all)\b|^nothing else\b",
+    _I,
+)
 _UNKNOWN = re.compile(
     r"不知道|不清楚|不记得|说不清|忘了|不确定|don'?t know|not sure|no idea|can'?t remember|unsure", _I
 )
@@ -51,6 +59,8 @@ _LEAD = re.compile(
 )
 _QUESTION = re.compile(
     r"[?？]|吗[。！]?$|呢[。！]?$|什么|怎么|怎样|几点|几路|多少|哪里|哪儿|哪个|哪些|哪天|如何|为什么|多久|能不能|可不可以|有没有|是不是"
+    r"|^谁(?![也都])|等于几|^(?:请)?(?:给我|帮我|替我)(?:讲|说|写|唱|画|算|查|翻译|推荐)"
+    r"|^(?:please )?(?:write|tell|sing|draw|translate|give|show) (?:me|us)\b"
     r"|^(?:what|when|where|which|who|why|how|is there|are there|is the|are the|can i|could i|do you|does|do i|may i)\b|\bhow (?:do|can|much|many|long)\b",
     _I,
 )
@@ -69,6 +79,25 @@ _BARE = re.compile(
     r"(?:问题|事情?|情况|故障|建议|意见|工作人员|员工|你们的?服务)?[。.!！]?$"
     r"|^(?:hi|hello)?[, ]*(?:please )?(?:i(?:'d| would)? ?(?:like|want|need|have)? ?(?:to )?)?(?:report|make|file|lodge|have|submit|give|raise)? ?(?:a|an|some|the)? ?"
     r"(?:problem|issue|something|fault|complaint|complain|suggestion|suggest|feedback|praise|compliment|report)[.! ]*$",
+    _I,
+)
+_CIRCUMSTANCE = re.compile(
+    r"在|是|就|从|到|至|的|每[天晚日周]|天天|经常|一直|总是|大概|大约|左右|前后|附近|旁边|门口|对面|这边|那边|里面?|上面?|下面?|[边口号站]|开始|之间|都|我家|家|那个|这个"
+    r"|\b(?:near|by|at|on|in|the|an?|from|to|until|till|around|about|between|and|every|each|always|usually|mostly|since|it'?s|it is|was|is|along|next|opposite|beside|outside|close"
+    r"|nights?|days?|mornings?|evenings?|afternoons?|weeks?|weekends?|corner|of|my|house|home)\b"
+    r"|[\s，,。.!！、~～—–-]",
+    _I,
+)
+_WITHDRAWN = re.compile(
+    r"^(?:那就?|还是|请|帮我|我想|我要|麻烦|能不?能|可以|可不可以|把)*(?:刚才|刚刚|这个|那个|它|我)?的?(?:上?报的?|提交的?)?(?:工单|诉求|投诉|上报|报修|请求)?(?:给我)?"
+    r"(?:取消|撤回|撤销|撤掉)(?:了|掉|吧|它|这个|那个|刚才|刚刚|我|的)*(?:上?报的?|提交的?)?(?:工单|诉求|投诉|上报|报修|请求)?(?:了|吧|吗|可以吗|行吗)?[。.!！?？]*$"
+    r"|^(?:(?:no|please|ok(?:ay)?|actually|then|now|just|(?:can|could) (?:you|i|we)|i (?:want|need|would like|wish) to|i'd like to)[, ]+)*"
+    r"(?:cancel|withdraw|delete|take back|retract)(?: (?:it|that|this|(?:my|the|that|this) (?:last )?(?:report|request|complaint|ticket|case)))?(?:,? (?:please|now|again))?[.!? ]*$",
+    _I,
+)
+_TOLD = re.compile(
+    r"^(?:请问)?我?(?:刚才|刚刚|之前|方才)?(?:都)?(?:报|上报|提交|投诉|反映|登记|填)(?:过|了)?(?:的是|了)?(?:些)?(?:什么|啥|哪些)(?:内容|问题|事|东西)?(?:来着)?[啊呀呢]?[。？?!！]*$"
+    r"|^(?:and |so |wait,? )?what (?:did|have) i (?:just |so far )?(?:report(?:ed)?|file[d]?|submit(?:ted)?|complain(?:ed)? about)(?: so far| just now| already| to you)?[?.! ]*$",
     _I,
 )
 FIELDS = {
@@ -206,6 +235,30 @@ def is_attachment(text: str) -> bool:
 def speaks_of_result(text: str) -> bool:
     """Return whether a short text says how a request ended, and nothing else: "还是没修好", "I rate it 2 stars"."""
     return bool(_RESULT.match(text.strip()))
+
+
+def is_circumstance(text: str, spans: Sequence[tuple[int, int]]) -> bool:
+    """Return whether a text is nothing but the places and times at `spans` with small words around them.
+
+    "每天晚上11点到2点" and "near the hospital" tell more of what is reported; "the next bus at 5" asks for something.
+    """
+    if not spans or is_question(text):
+        return False
+    rest, end = "", 0
+    for start, stop in sorted(spans):
+        rest += text[end:start] + " " if start > end else " "
+        end = max(end, stop)
+    return not _CIRCUMSTANCE.sub("", rest + text[end:])
+
+
+def withdraws(text: str) -> bool:
+    """Return whether a whole text asks to take a request back: "withdraw it", "把刚才的投诉取消吧"."""
+    return bool(_WITHDRAWN.match(text.strip()))
+
+
+def asks_what_was_told(text: str) -> bool:
+    """Return whether a whole text asks what was reported: "我刚才报了什么？", "what did I just report?"."""
+    return bool(_TOLD.match(text.strip()))
 
 
 def announces_detail(text: str) -> bool:

@@ -49,10 +49,7 @@ class Asker:
 
 def concerns(text: str) -> bool:
     """Return whether a text rates, reopens, withdraws or adds to a request."""
-    return (
-        bool(_REOPEN.search(text) or _WITHDRAW.search(text) or cues.detail_in(text))
-        or _stars(text) is not None
-    )
+    return bool(_REOPEN.search(text) or _withdraws(text) or cues.detail_in(text)) or _stars(text) is not None
 
 
 def answer(service: RequestService, asker: Asker, text: str) -> Reply:
@@ -82,7 +79,7 @@ def _answer(service: RequestService, asker: Asker, text: str) -> Reply:
     if stars is not None and (not request.is_open or number is not None):
         service.rate(request, stars, None if stars == 3 else stars >= 4, rest.strip()[:200])
         return _rated(request, stars, asker.language)
-    if _WITHDRAW.search(rest) and request.conversation_id == asker.conversation_id:
+    if _withdraws(rest) and request.conversation_id == asker.conversation_id:
         service.withdraw(request)
         return _say(asker.language, f"已撤回 {request.number}。", f"{request.number} is withdrawn.")
     detail = cues.detail_in(rest.strip(" ，,：:"))
@@ -138,6 +135,10 @@ def _meant(mine: list[Request], text: str) -> Request:
     if _REOPEN.search(text) or _stars(text) is not None:
         return next((r for r in mine if r.state == CLOSED), mine[0])
     return next((r for r in mine if r.is_open), mine[0])
+
+
+def _withdraws(text: str) -> bool:
+    return bool(_WITHDRAW.search(text)) or cues.withdraws(text)
 
 
 def _stars(text: str) -> int | None:

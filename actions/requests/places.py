@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from actions.requests.cues import is_negated
 from actions.requests.errors import PlacesFileError
 from actions.requests.records import Place
 from actions.requests.store import distance_m
+from nlp.entities.folding import has_han
 from nlp.entities.gazetteer import Entry, Gazetteer, Match
 from nlp.joint_text import prepare
 
@@ -20,10 +22,19 @@ _KINDS = ("intersection", "street", "place", "stop", "building", "district")
 _COORDINATES = re.compile(r"(?<![\d.])(-?\d{1,2}\.\d{3,})\s*°?\s*[,，;\s]\s*(-?\d{1,3}\.\d{3,})(?![\d.])")
 _JOIN = re.compile(r"\s*(?:口?\s*(?:和|与|跟|及|、|/|-)?|and|&|at|/|near the corner of)\s*(?:the\s)?")
 _AFTER = re.compile(
-    r"(?:\s*\d{1,5}\s*(?:号院?|弄|巷|栋|号楼))?(?:\s*(?:交叉口|交汇处|十字路口|路口))?(?:的)?(?:附近|门口|门前|对面|旁边|[东西南北]侧|[东西南北]门|[东西南北]口|桥下|下面的桥洞)?"
+    r"(?:\s*\d{1,5}\s*(?:号[院楼]?|弄|巷|[栋幢座]))?(?:\s*\d{1,2}\s*单元)?(?:\s*\d{2,4}\s*室)?(?:\s*(?:交叉口|交汇处|十字路口|路口))?(?:的)?(?:附近|门口|门前|对面|旁边|[东西南北]侧|[东西南北]门|[东西南北]口|桥下|下面的桥洞)?"
 )
 _NUMBER_BEFORE = re.compile(r"(?:no\.?\s*)?\d{1,5}[a-z]?,?\s+$", re.IGNORECASE)
+# A house number behind an English street name ends there: "Renmin Road 15", not "Renmin Road 3 days ago".
+_NUMBER_AFTER = re.compile(
+    r",?\s+(?:no\.?\s*|number\s+|#\s*)?\d{1,5}[a-z]?(?=\s*(?:$|[,.;!?)]))", re.IGNORECASE
+)
 _STOP_SIGN = re.compile(r"站$")
+_BESIDE = re.compile(
+    r"\s*[,，]?\s*(?:\b(?P<en>near|by|beside|opposite|behind|next to|close to|in front of|outside)\b\s*(?:the\s)?"
+    r"|(?:[上边侧段]|的)?(?:靠近|临近|挨着|近|在)?)\s*",
+    re.IGNORECASE,
+)
 NEAR_M = 1500.0
 # A landmark this far outside the district that is named with it contradicts it.
 _DISTRICTS = {"street": False, "place": True, "building": True, "stop": False, "intersection": False}
@@ -118,7 +129,10 @@ class PlaceFinder:
                 found.append(crossing)
                 index += 2
                 continue
-            found.append(self._named(text, names[index], language))
+            place = self._named(text, names[index], language)
+            if index + 1 < len(names) and (both := self._beside(text, place, names[index + 1], language)):
+                place, index = both, index + 1
+            found.append(place)
             index += 1
         return self._with_districts(sorted(found, key=lambda f: f.start), language)
 
@@ -158,8 +172,13 @@ class PlaceFinder:
         before = _NUMBER_BEFORE.search(text, 0, start) if entry.entity == "street" else None
         spot = self._spots.get(entry.zh) or self._spots.get(_STOP_SIGN.sub("", entry.zh))
         name = _name(entry, language)
-        if entry.entity == "stop" and language == "zh" and not name.endswith("站"):
+        called_stop = text[start:end].rstrip().lower().endswith(("站", "stop", "station"))
+        if entry.entity == "stop" and language == "zh" and called_stop and not name.endswith("站"):
             name += "站"
+        if entry.entity == "street" and not has_han(text[start:end]):
+            number = None if before else _NUMBER_AFTER.match(text, end)
+            if number:
+                name, end = f"{name} {number[0].strip(' ,')}", number.end()
         if before:
             name, start = f"{before[0].strip()} {name}", before.start()
         if entry.entity == "district":
@@ -171,6 +190,22 @@ class PlaceFinder:
             return FoundPlace(Place(name + tail, precision=precision), start, end, entry.entity)
         place = Place(name + tail, spot.lat, spot.lon, spot.district, precision)
         return FoundPlace(place, start, end, entry.entity)
+
+    def _beside(self, text: str, street: FoundPlace, match: Match, language: str) -> FoundPlace | None:
+        """Return a street with the landmark that stands beside it in the text as one place, at the landmark."""
+        if street.kind != "street" or match.of("street") is not None or is_negated(text, street.start):
+            return None
+        between = _BESIDE.fullmatch(text, street.end, match.start)
+        mark = self._named(text, match, language)
+        if between is None or mark.kind in ("district", "intersection", "street"):
+            return None
+        if not between["en"] and not has_han(text[street.start : mark.end]):
+            return None
+        joined = f"{street.place.text}{mark.place.text}"
+        if language == "en":
+            joined = f"{street.place.text}, {(between['en'] or 'near').lower()} {mark.place.text}"
+        place = mark.place if mark.place.located else street.place
+        return FoundPlace(replace(place, text=joined), street.start, mark.end, mark.kind)
 
     def _crossing(self, text: str, names: Sequence[Match], index: int, language: str) -> FoundPlace | None:
         if index + 1 >= len(names):

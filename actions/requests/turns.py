@@ -13,6 +13,7 @@ from actions.requests import configured, cues, get_service, ongoing
 from actions.requests.form import Turn
 from actions.requests.form.categories import PICK
 from actions.sdk import language_of, say
+from actions.transit.actions import STATE_SLOT as TRANSIT_SLOT
 from city.messages import Button, Reply
 
 _PIN = re.compile(r"📍\s*(-?\d{1,2}\.\d+)[,，\s]+(-?\d{1,3}\.\d+)")
@@ -39,7 +40,14 @@ def turn_of(tracker: Tracker) -> Turn:
         location=(float(where["lat"]), float(where["lon"])) if where else None,
         has_photos=bool(metadata.get("attachments")),
         entities=latest.get("entities") or (),
+        asked_aside=_asked_aside(tracker),
     )
+
+
+def _asked_aside(tracker: Tracker) -> int:
+    """Return when transit asked for a stop or a line that was not named yet, in POSIX seconds; 0 for never."""
+    state = tracker.get_slot(TRANSIT_SLOT)
+    return int(state.get("at") or 0) if isinstance(state, dict) and state.get("pending") else 0
 
 
 def offer_filing(dispatcher: CollectingDispatcher, language: str) -> None:

@@ -212,28 +212,47 @@ def _ask_change(language: str) -> Reply:
     )
 
 
-def _ask_confirmation(draft: Draft, service: RequestService, language: str) -> Reply:
-    category = service.catalogue.get(str(draft.category))
+def _told(draft: Draft, service: RequestService, language: str) -> list[tuple[str, str]]:
+    """Return what the citizen has told so far, named row by row."""
+    rows = []
+    if draft.category is not None:
+        category = service.catalogue.get(draft.category)
+        rows.append((_say(language, "事项", "What"), category.name.get(language)))
+    if draft.description:
+        details = draft.description.replace("\n", "；" if language == "zh" else "; ")
+        rows.append((_say(language, "情况", "Details"), details))
     place = draft.where()
-    contact = mask_contact(draft.contact) if draft.contact else _say(language, "匿名", "anonymous")
-    urgency = service.catalogue.urgencies[urgency_of(draft.description or "", category)].name.get(language)
-    rows = [(_say(language, "事项", "What"), category.name.get(language))]
-    rows.append(
-        (
-            _say(language, "情况", "Details"),
-            (draft.description or "").replace("\n", "；" if language == "zh" else "; "),
-        )
-    )
     if place is not None:
         link = map_link(service, place)
         shown = f"{place.text}（[地图]({link})）" if language == "zh" else f"{place.text} ([map]({link}))"
         rows.append((_say(language, "地点", "Place"), shown if link else place.text))
-    rows.append((_say(language, "联系方式", "Contact"), contact))
+    return rows
+
+
+def _lines(rows: list[tuple[str, str]], language: str) -> str:
+    colon = "：" if language == "zh" else ": "
+    return "\n".join(f"- {name}{colon}{value}" for name, value in rows)
+
+
+def so_far(draft: Draft, service: RequestService, language: str) -> Reply:
+    """Tell what an open form holds, and that it is not filed yet."""
+    lines = _lines(_told(draft, service, language), language)
+    if not lines:
+        return _reply(_say(language, "还没有登记任何内容。", "Nothing is written down yet."))
+    return _reply(
+        _say(language, f"目前登记的是（还没有提交）：\n{lines}", f"So far (not filed yet):\n{lines}")
+    )
+
+
+def _ask_confirmation(draft: Draft, service: RequestService, language: str) -> Reply:
+    category = service.catalogue.get(str(draft.category))
+    contact = mask_contact(draft.contact) if draft.contact else _say(language, "匿名", "anonymous")
+    urgency = service.catalogue.urgencies[urgency_of(draft.description or "", category)].name.get(language)
+    rows = [*_told(draft, service, language), (_say(language, "联系方式", "Contact"), contact)]
     if draft.photos:
         rows.append((_say(language, "照片", "Photos"), str(len(draft.photos))))
     rows.append((_say(language, "紧急程度", "Urgency"), urgency))
-    colon = "：" if language == "zh" else ": "
-    lines = "\n".join(f"- {name}{colon}{value}" for name, value in rows)
+    lines = _lines(rows, language)
     text = _say(
         language,
         f"请核对：\n{lines}\n\n确认提交吗？哪里不对直接说，也可以补一张照片或共享位置。",
@@ -313,6 +332,11 @@ def need_place(language: str) -> str:
 def which_category(language: str) -> str:
     """Say that the kind was not understood."""
     return _say(language, "我没听明白是哪一类。", "I did not get which kind it is.")
+
+
+def send_contact(language: str) -> str:
+    """Ask for the contact that somebody wants to leave."""
+    return _say(language, "好的，请把电话号码或邮箱发给我。", "All right, send me the number or address.")
 
 
 def bad_contact(language: str) -> str:

@@ -120,12 +120,11 @@ class Answers:
         if cues.is_skip(turn.text) or cues.is_no(turn.text, turn.intent) or cues.is_submit(turn.text):
             draft.contact = ""
             return True
-        if (
-            sum(c.isdigit() for c in turn.text) >= 5
-            or "@" in turn.text
-            or cues.is_yes(turn.text, turn.intent)
-        ):
+        if sum(c.isdigit() for c in turn.text) >= 5 or "@" in turn.text:
             outcome.notes.append(wording.bad_contact(turn.language))
+            return True
+        if cues.is_yes(turn.text, turn.intent):
+            outcome.notes.append(wording.send_contact(turn.language))
             return True
         if turn.intent in KINDS or turn.intent in ("nlu_fallback", "out_of_scope"):
             return self.more(draft, turn, outcome)

@@ -16,7 +16,11 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Turn:
-    """One message as the form sees it; `location` is a shared position in degrees."""
+    """One message as the form sees it.
+
+    `location` is a shared position in degrees. `asked_aside` is when another module asked something that still waits
+    for an answer, in POSIX seconds; 0 for never.
+    """
 
     text: str
     intent: str
@@ -28,6 +32,7 @@ class Turn:
     location: tuple[float, float] | None = None
     has_photos: bool = False
     entities: Sequence[Mapping[str, Any]] = ()
+    asked_aside: int = 0
 
 
 @dataclass

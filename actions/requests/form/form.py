@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from actions.requests import cues, wording
 from actions.requests.contacts import find_contact
@@ -17,6 +17,8 @@ from actions.requests.form.places import PlaceFilling
 from actions.requests.numbers import find_number
 from actions.requests.service import RequestService
 from actions.requests.urgency import danger_of
+from nlp.entities.times import find_times
+from nlp.joint_text import prepare
 
 # Intents that never fill a slot, whatever was asked.
 _CHATTER = frozenset(
@@ -95,6 +97,10 @@ class Form:
             return self.answers.more(draft, replace(turn, text=detail), outcome)
         if self._answers_directly(draft, turn, slot):
             return self.answers.fill(draft, turn, slot, outcome)
+        if self._is_circumstance(draft, turn, slot):
+            if slot in (PLACE, CONFIRMATION) and self.places.named(turn):
+                return self.answers.fill(draft, turn, slot, outcome)
+            return self.answers.more(draft, turn, outcome)
         if self._interrupts(draft, turn, slot):
             return shared
         if cues.is_correction(text) and self.corrections.correct(draft, turn, outcome):
@@ -115,8 +121,20 @@ class Form:
         if slot == CATEGORY:
             return self.categories.chosen(draft, text) is not None
         if slot == PLACE:
-            return cues.is_unknown(text)
+            return cues.is_unknown(text) or self.places.sounds_like_one(text)
         return slot == CONFIRMATION and cues.is_yes(text, turn.intent)
+
+    def _is_circumstance(self, draft: Draft, turn: Turn, slot: str) -> bool:
+        """Return whether a message tells only where or when, and answers nobody else's question."""
+        if draft.description is None or slot == DETAILS:
+            return False
+        if turn.asked_aside and draft.touched:
+            asked = datetime.fromtimestamp(turn.asked_aside, timezone.utc).replace(tzinfo=None)
+            if asked >= datetime.fromisoformat(draft.touched).replace(microsecond=0):
+                return False
+        spans = [(f.start, f.end) for f in self.places.named(turn)]
+        spans += [(t.start, t.end) for t in find_times(prepare(turn.text))]
+        return cues.is_circumstance(turn.text, spans)
 
     def _interrupts(self, draft: Draft, turn: Turn, slot: str) -> bool:
         text, intent = turn.text.strip(), turn.intent

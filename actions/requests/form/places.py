@@ -13,6 +13,7 @@ from actions.requests.form.exchange import Outcome, Turn
 from actions.requests.places import FoundPlace
 from actions.requests.records import Place
 from actions.requests.service import RequestService
+from nlp.entities.folding import has_han
 
 # What the language model takes for a place must also be called like one.
 _PLACE_WORD = re.compile(
@@ -36,6 +37,12 @@ class PlaceFilling:
         """Return the places that a message names, without those it says "not" to."""
         found = self.service.places.find(turn.text, turn.language)
         return [f for f in found if not cues.is_negated(turn.text, f.start)]
+
+    @staticmethod
+    def sounds_like_one(text: str) -> bool:
+        """Return whether a few words are called like a place: "park", "超市门口"."""
+        few = len(text) <= 10 if has_han(text) else len(text.split()) <= 4
+        return few and not cues.is_question(text) and bool(_PLACE_WORD.search(text))
 
     @staticmethod
     def tagged(turn: Turn) -> str | None:

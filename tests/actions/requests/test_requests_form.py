@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timezone
 from typing import Any
 
 import pytest
@@ -217,3 +218,146 @@ def test_a_corrected_place_is_told_beside_the_words_that_name_the_old_one(servic
     assert draft.description == "pothole on Renmin Road\n(correction: the place is Heping Road)"
     Form(service).take(draft, turn("no, it's Heping Road", 2, "deny", requested=CONTACT))
     assert draft.description.count("correction") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("每天晚上11点到2点", "transit_departures"),
+        ("near the Zoo", "transit_stops"),
+        ("yesterday at 5 pm", "transit_departures"),
+        ("人民广场站", "transit_stops"),
+    ],
+)
+def test_a_bare_time_or_place_belongs_to_the_report_whatever_the_classifier_says(
+    service: RequestService, text: str, intent: str
+) -> None:
+    draft = begin(service)
+    said = turn(text, 1, intent, requested=CONTACT, confidence=0.97)
+    assert Form(service).take(draft, said).handled
+    assert text in (draft.description or "") and draft.contact is None
+
+
+@pytest.mark.parametrize("text", ["next bus at 5 pm", "12路下一班", "人民广场怎么走", "library hours"])
+def test_what_asks_for_more_than_it_names_is_left_to_others(service: RequestService, text: str) -> None:
+    draft = begin(service)
+    asked = turn(text, 1, "transit_departures", requested=CONTACT, confidence=0.97)
+    assert not Form(service).take(draft, asked).handled
+
+
+def test_a_place_named_after_anothers_question_answers_that_question(
+    service: RequestService, clock: Any
+) -> None:
+    draft = begin(service)
+    waits = int(clock().replace(tzinfo=timezone.utc).timestamp()) + 1
+    aside = turn("人民广场", 1, "transit_stops", requested=CONTACT, confidence=0.97, asked_aside=waits)
+    assert not Form(service).take(draft, aside).handled
+    # What was asked before the report began is over.
+    old = turn("人民广场", 2, "transit_stops", requested=CONTACT, confidence=0.97, asked_aside=waits - 900)
+    assert Form(service).take(draft, old).handled
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no wait, cancel",
+        "please cancel it",
+        "can you cancel the report?",
+        "等等，取消吧",
+        "不用了，算了",
+        "我想取消",
+    ],
+)
+def test_giving_up_is_understood_in_mid_sentence(service: RequestService, text: str) -> None:
+    draft = begin(service)
+    assert Form(service).take(draft, turn(text, 1, requested=CONTACT)).handled
+    assert draft.decision == "cancel"
+
+
+@pytest.mark.parametrize("text", ["the 12 bus was cancelled", "12路公交线路取消了", "晚上的班次也取消了"])
+def test_something_else_that_was_cancelled_does_not_end_the_report(
+    service: RequestService, text: str
+) -> None:
+    draft = begin(service)
+    Form(service).take(draft, turn(text, 1, "report_problem", requested=CONTACT))
+    assert draft.decision is None and text in (draft.description or "")
+
+
+@pytest.mark.parametrize("text", ["就这样", "that's all", "nothing else"])
+def test_enough_said_means_no_contact(service: RequestService, text: str) -> None:
+    draft = begin(service)
+    Form(service).take(draft, turn(text, 1, requested=CONTACT))
+    assert draft.contact == ""
+
+
+def test_a_yes_to_the_contact_asks_for_it(service: RequestService) -> None:
+    draft = begin(service)
+    outcome = Form(service).take(draft, turn("yes", 1, "affirm", requested=CONTACT))
+    assert draft.contact is None and "send me" in outcome.notes[0]
+
+
+def test_a_word_for_a_place_is_an_answer_to_where(service: RequestService) -> None:
+    draft = begin(service, "the street light is broken")
+    park = turn("park", 1, "parking", requested=PLACE, confidence=0.95)
+    assert Form(service).take(draft, park).handled
+    assert draft.offer is not None and draft.offer["what"] == "unknown_place"
+
+
+@pytest.mark.parametrize("text", ["谁是美国总统", "1+1等于几", "write me a poem", "给我讲个笑话"])
+def test_a_demand_that_has_nothing_to_do_with_it_is_not_written_down(
+    service: RequestService, text: str
+) -> None:
+    draft = begin(service)
+    asked = turn(text, 1, "out_of_scope", requested=CONTACT, confidence=0.9)
+    assert not Form(service).take(draft, asked).handled
+
+
+def test_what_was_told_so_far_is_told_again(service: RequestService) -> None:
+    draft = begin(service)
+    said = wording.so_far(draft, service, "en").text
+    assert "not filed yet" in said and "pothole on Renmin Road" in said and "Place: Renmin Road" in said
+    assert "没有登记" in wording.so_far(Draft(), service, "zh").text
+
+
+@pytest.mark.parametrize(
+    ("text", "topic", "intent"),
+    [
+        ("withdraw it", "requests", "request_status"),
+        ("can you cancel it?", "requests", "request_status"),
+        ("把刚才的投诉取消吧", "requests", "request_status"),
+        ("can you cancel it?", "transit", "restart_conversation"),
+        ("取消公交卡怎么办", "requests", "restart_conversation"),
+        ("我刚才报了什么？", None, "request_status"),
+        ("what did I just report?", "knowledge", "request_status"),
+        ("what did I say", None, "restart_conversation"),
+    ],
+)
+def test_talk_about_what_was_filed_is_known_by_the_conversation(
+    text: str, topic: str | None, intent: str
+) -> None:
+    from bot.steering import steer
+
+    parse = {"intent": {"name": "restart_conversation", "confidence": 0.9}, "intent_ranking": []}
+    assert steer(parse, text, "citizen", topic)["intent"]["name"] == intent
+    urgent = {"intent": {"name": "emergency", "confidence": 1.0}, "intent_ranking": []}
+    assert steer(urgent, text, "citizen", topic)["intent"]["name"] == "emergency"
+
+
+@pytest.mark.parametrize("text", ["can you cancel it", "取消刚才的上报", "withdraw"])
+def test_a_filed_request_is_taken_back_in_everyday_words(service: RequestService, text: str) -> None:
+    number = service.file(
+        NewRequest(
+            key="k",
+            category="pothole",
+            description="hole",
+            place=Place("Renmin Road"),
+            contact="",
+            language="en",
+            channel="web",
+            conversation_id="c1",
+            photos=[],
+            confidence=1.0,
+        )
+    ).request.number
+    said = ongoing.answer(service, ongoing.Asker("c1", "en"), text).text
+    assert "withdrawn" in said and not service.store.by_number(number).is_open

@@ -247,3 +247,36 @@ def test_a_short_answer_with_a_way_to_be_reached_is_seen(text: str, gives: bool)
 )
 def test_a_bare_word_on_the_result_is_told_from_a_new_report(text: str, speaks: bool) -> None:
     assert cues.speaks_of_result(text) is speaks
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "name", "located"),
+    [
+        ("滨河新村3号楼", "zh", "滨河新村3号楼", False),
+        ("滨河新村3号楼2单元501室", "zh", "滨河新村3号楼2单元501室", False),
+        ("滨河新村站", "zh", "滨河新村站", False),
+        ("the place is Heping Road 15", "en", "Heping Road 15", True),
+        ("Heping Road no. 15, second floor", "en", "Heping Road no. 15", True),
+        ("15 Heping Road", "en", "15 Heping Road", True),
+        ("on Heping Road 3 days ago", "en", "Heping Road", True),
+        ("on Binhe Road near the Riverside Park", "en", "Binhe Road, near Riverside Park", True),
+        (
+            "15 Xuefu Road, next to Lanchuan University",
+            "en",
+            "15 Xuefu Road, next to Lanchuan University",
+            True,
+        ),
+        ("人民路88号人民广场旁边", "zh", "人民路88号人民广场旁边", True),
+        ("学府路靠近澜川大学", "zh", "学府路澜川大学", True),
+    ],
+)
+def test_an_address_keeps_all_that_was_said(
+    places: PlaceFinder, text: str, language: str, name: str, located: bool
+) -> None:
+    (found,) = places.find(text, language)
+    assert found.place.text == name and found.place.located == located
+
+
+@pytest.mark.parametrize("text", ["from Renmin Road to the Zoo", "not on Jiefang Road, near the Zoo"])
+def test_two_places_that_are_not_one_stay_two(places: PlaceFinder, text: str) -> None:
+    assert len(places.find(text, "en")) == 2
