@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from actions.transit import reply as words
+from actions.transit.answer_line import about
 from actions.transit.departures import (
     Departure,
     boarding_rows,
@@ -42,6 +43,13 @@ def answer(turn: Turn) -> tuple[list[Reply], Memory]:
         carried = turn.net.stops.group(turn.memory.stop)
         near = [carried] if carried else []
     line = choose_line(turn, near)
+    if (
+        line
+        and turn.query.which
+        and not (turn.query.stop or turn.query.here or turn.memory.stop or turn.memory.place)
+    ):
+        # The first and last vehicles at the ends of the line are known; a stop that is named next is looked up.
+        return about(turn, line)[0], turn.pending(line)
     group = choose_stop(turn, line)
     rows = boarding_rows(turn.net.feed, group.members, routes=line.routes if line else None)
     if line and not turn.net.serves(line, group):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -44,12 +45,14 @@ def answer(turn: Turn) -> tuple[list[Reply], Memory]:
         line = choose_line(turn)
         if line is not None:
             place = query.to or query.stop
-            return _calls_at(turn, line, place) if place is not None else _about(turn, line)
+            return _calls_at(turn, line, place) if place is not None else about(turn, line)
     elif query.yes_no and not query.every_line and turn.memory.line and _leans(turn):
         line = turn.net.line(turn.memory.line)
         place = query.stop or query.to
         if line is not None and place is not None:
             return _calls_at(turn, line, place)
+    if turn.memory.way and not (query.stop or query.to) and cues.FARE.search(query.text):
+        return _fares(turn)
     waiting = turn.net.stops.group(turn.memory.to) if turn.memory.pending == "line" else None
     if query.stop is not None and query.to is None and waiting is not None:
         goal = Mention(waiting.name(turn.language), (Target("stop", waiting.index),))
@@ -85,7 +88,8 @@ def _remember(turn: Turn, line: Line | None, stop: Group | None = None, to: Grou
     )
 
 
-def _about(turn: Turn, line: Line) -> tuple[list[Reply], Memory]:
+def about(turn: Turn, line: Line) -> tuple[list[Reply], Memory]:
+    """Tell a line's route, its first and last vehicles, headway and fare."""
     feed, language, day = turn.net.feed, turn.language, _day(turn)
     today = patterns(feed, line, day)
     known = today or patterns(feed, line, None)
@@ -182,6 +186,27 @@ def _calls_at(turn: Turn, line: Line, mention: Mention) -> tuple[list[Reply], Me
         text += turn.both(f"经过那里的有：{others}。", f" Lines that do: {others}.")
     text += "\n" + words.source_text(turn.net.feed, [], turn.language)
     return [words.say(text)], _remember(turn, line, groups[0])
+
+
+def _fares(turn: Turn) -> tuple[list[Reply], Memory]:
+    """Tell what the direct lines of the way that was asked for cost."""
+    net, feed = turn.net, turn.net.feed
+    start, end = net.stops.group(turn.memory.stop), net.stops.group(turn.memory.to)
+    direct = []
+    if start is not None and end is not None:
+        direct = lines_between(feed, net.stops, net.lines.of_route, members([start]), members([end]))
+    rows = []
+    for line in direct:
+        fare = next((feed.fares[r] for r in line.routes if r in feed.fares), None)
+        if fare:
+            rows.append(
+                f"{line.name(turn.language)}{turn.both('：', ': ')}{words.fare_text(fare, turn.language)}"
+            )
+    if not rows:
+        text = turn.both("时刻表里没有这段路的票价。", "The timetable gives no fare for that way.")
+        return [words.say(text)], replace(turn.memory, at=int(turn.now.timestamp()))
+    text = "\n".join([turn.both("票价：", "Fares:"), *rows, words.source_text(feed, [], turn.language)])
+    return [words.say(text)], replace(turn.memory, at=int(turn.now.timestamp()))
 
 
 def _names(turn: Turn, lines: list[Line]) -> str:

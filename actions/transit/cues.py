@@ -116,6 +116,10 @@ LINE_INFO = re.compile(
     r"\broute\b|\bfare\b|how often|how many stops|which stops|frequen"
 )
 CALLS_AT = re.compile(r"(?:经过|停靠?|路过|去|到).{1,12}(?:吗|不)\W*$|^\W*does (?:it|that)")
+FARE = re.compile(r"票价|车费|多少钱|几块钱?|\bfare\b|how much|\bcost\b|\bprice\b")
+NEXT = re.compile(
+    r"下一?[班趟]|下趟|几点|什么时候|啥时候|还要多久|\bnext\b|\bwhen\b|what time|how long until"
+)
 POLITE = re.compile("^(?:请问一?下?|麻烦|帮我|帮忙|想?问一?下?|查一?下?|我想|知道)+")
 PRONOUN = re.compile(r"它|这[趟班条]|那[趟班条]|\b(?:it|that|this)(?: one| bus| line| train)?\b")
 WAIT = re.compile(r"等几|等多久|要等|\bwait")

@@ -15,7 +15,7 @@ from actions.transit.feed import load_feed
 from actions.transit.lines import LineIndex
 from actions.transit.model import Feed
 from actions.transit.network import Incomplete, Network, Outcome, Turn
-from actions.transit.parse import Parser
+from actions.transit.parse import Parser, TransitQuery
 from actions.transit.places import Place, load_places
 from actions.transit.state import Memory, recall
 from actions.transit.stops import StopIndex
@@ -81,11 +81,15 @@ class TransitService:
             or query.which
             or query.when
         )
-        if cues.LINE_INFO.search(query.text) or cues.CALLS_AT.search(query.text):
+        if (
+            cues.LINE_INFO.search(query.text)
+            or cues.FARE.search(query.text)
+            or cues.CALLS_AT.search(query.text)
+        ):
             kind = "line"
         elif not memory.pending and (timed or (kind == "stops" and query.lines)):
             kind = "departures"
-        named = query.lines or query.stop or query.to or query.every_line or query.here or query.position
+        named = _names_something(query)
         if kind == "departures" and memory.stop and not (named or timed or memory.pending):
             return self._offer(memory, now, language)
         return self.answer(kind, text, now=now, language=language, entities=entities, state=state)
@@ -151,9 +155,19 @@ class TransitService:
             kind = memory.pending
         elif memory.pending and memory.pending != kind:
             memory = replace(memory, pending="")
+        if memory.way and not memory.pending and not _names_something(query):
+            # After "how do I get from here to there?" a bare "when is the next one?" is about that way.
+            query = replace(query, elliptic=True)
+            if kind == "line" and (query.which or query.when or cues.NEXT.search(query.text)):
+                kind = "departures"
         turn = Turn(self.network, query, memory, "en" if language == "en" else "zh", now, kind)
         try:
             replies, kept = _ANSWERS[kind](turn)
         except Incomplete as missing:
             replies, kept = [missing.reply], missing.memory
         return Outcome(tuple(replies), kept.to_state())
+
+
+def _names_something(query: TransitQuery) -> bool:
+    """Return whether a message names a line, a stop or a place itself."""
+    return bool(query.lines or query.stop or query.to or query.every_line or query.here or query.position)

@@ -35,6 +35,11 @@ class Memory:
     said_when: str = ""
     at: int = 0
 
+    @property
+    def way(self) -> bool:
+        """Whether the last answer told the way from one stop to another."""
+        return self.kind == "line" and bool(self.stop and self.to)
+
     def to_state(self) -> dict[str, Any]:
         """Return the dictionary to keep in a slot."""
         return {"version": VERSION, **{k: v for k, v in asdict(self).items() if v != _DEFAULTS[k]}}

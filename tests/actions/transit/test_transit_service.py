@@ -121,10 +121,34 @@ def test_a_line_without_a_stop_asks_and_the_answer_completes_it(zh):
 
 
 def test_what_was_said_before_the_question_is_kept(zh):
-    assert zh("departures", "明天12路末班车几点").source == "clarify"
+    asked = zh("departures", "明天12路末班车几点")
+    # Without a stop the line's own first and last vehicles are told.
+    assert asked.source == "transit" and "末班" in asked.text and "科技园" in asked.text
     reply = zh("departures", "人民广场")
     assert "末班车" in reply.text
     assert "2026年11月25日" in reply.text
+
+
+@pytest.mark.parametrize("kind", ["departures", "line", "more"])
+def test_the_next_one_after_the_way_is_one_that_goes_there(en, zh, kind):
+    assert (
+        "Direct lines from Railway Station"
+        in en("line", "how do I get from the Railway Station to the airport").text
+    )
+    following = en(kind, "when is the next one")
+    assert "Airport" in following.text and "Bus 1" not in following.text
+    assert "Last departures" in en("departures", "and the last one").text
+    zh("line", "从人民广场到澜川大学怎么走")
+    assert "澜川大学" in zh(kind, "下一班几点").text or "地铁1号线" in zh(kind, "下一班几点").text
+
+
+def test_what_the_way_costs(en, zh):
+    zh("line", "从人民广场到澜川大学怎么走")
+    fares = zh("line", "要多少钱")
+    assert fares.text.startswith("票价：") and "地铁1号线：" in fares.text and "3路：2 元" in fares.text
+    assert "下一班" in zh("more", "下一班呢").text
+    en("line", "how do I get from the Railway Station to the airport")
+    assert "Airport Express: 20 yuan" in en("more", "how much is it").text
 
 
 def test_departures_name_source_day_and_that_they_are_scheduled(zh, en):
