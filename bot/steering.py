@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 from typing import Any
+from unicodedata import category
+
+from rasa.shared.constants import DEFAULT_NLU_FALLBACK_INTENT_NAME
 
 from actions.opinion.answers import STAFF_ROLES, is_follow_up
 from actions.requests.cues import asks_what_was_told, withdraws
@@ -25,7 +28,12 @@ def steer(parse: dict[str, Any], text: str, role: str, last_topic: str | None) -
     if name == _URGENT:
         return parse
     meant = None
-    if asks_what_was_told(text) or (last_topic == _REQUESTS and withdraws(text)):
+    if not any(char.isalnum() or category(char) == "So" for char in text):
+        # "。" and "?" say neither yes nor no.
+        meant = DEFAULT_NLU_FALLBACK_INTENT_NAME
+    elif name == "signal_why" and last_topic == "energy":
+        meant = "energy_why"
+    elif asks_what_was_told(text) or (last_topic == _REQUESTS and withdraws(text)):
         meant = _REQUEST
     elif role in STAFF_ROLES and last_topic == _TOPIC and is_follow_up(text):
         meant = _OPINION

@@ -40,6 +40,10 @@ def prepare(settings: Settings) -> None:
     else:
         console.print("[bold]…[/] 训练对话模型 · training the dialogue")
         _child("train", "dialogue")
+    if not (settings.data / "knowledge" / "index").exists():
+        console.print(
+            "[bold]…[/] 为知识库文章建立索引（首次约一分钟）· indexing the articles (about a minute, once)"
+        )
 
 
 def _prepare_opinion(settings: Settings) -> None:

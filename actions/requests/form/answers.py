@@ -155,6 +155,8 @@ class Answers:
 
     def more(self, draft: Draft, turn: Turn, outcome: Outcome) -> bool:
         """Take words that belong to the report, whatever was asked for."""
+        if not any(char.isalnum() for char in turn.text):
+            return False
         if draft.description is None:
             self.describe(draft, turn, outcome)
             return True

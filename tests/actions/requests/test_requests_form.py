@@ -283,6 +283,13 @@ def test_something_else_that_was_cancelled_does_not_end_the_report(
     assert draft.decision is None and text in (draft.description or "")
 
 
+@pytest.mark.parametrize("text", ["。", "?!", "…"])
+def test_a_text_without_words_is_not_written_down(service: RequestService, text: str) -> None:
+    draft = begin(service)
+    assert not Form(service).take(draft, turn(text, 1, requested=CONTACT)).handled
+    assert draft.description == "pothole on Renmin Road"
+
+
 @pytest.mark.parametrize("text", ["就这样", "that's all", "nothing else"])
 def test_enough_said_means_no_contact(service: RequestService, text: str) -> None:
     draft = begin(service)
@@ -330,6 +337,9 @@ def test_what_was_told_so_far_is_told_again(service: RequestService) -> None:
         ("我刚才报了什么？", None, "request_status"),
         ("what did I just report?", "knowledge", "request_status"),
         ("what did I say", None, "restart_conversation"),
+        ("。", None, "nlu_fallback"),
+        (" ?! ", "requests", "nlu_fallback"),
+        ("👍", None, "restart_conversation"),
     ],
 )
 def test_talk_about_what_was_filed_is_known_by_the_conversation(

@@ -42,6 +42,8 @@ def test_a_phone_in_english_has_everything_in_reach(visit: Any, screenshots: Pat
     expect(page.locator(".message.knowledge .bubble").first).to_have_attribute("lang", "en")
     page.wait_for_timeout(400)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # Only the conversation scrolls: the box stays at the foot of the page however long it grows.
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
     phones = page.locator("#phones a")
     assert phones.count() >= 3
     for phone in phones.all():
