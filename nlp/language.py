@@ -130,7 +130,7 @@ def _latin(sample: str, words: list[str], known: str | None, default: str) -> Id
         if detected != "en" and probability >= 0.95:
             return Identified(known or "en", detected, "model")
         return Identified("en", "en", "model")
-    # A bare noun or two short ones ("wifi", "VIP", "Apple Pay") are written by people of either language; "library
+    # A bare noun or two short ones ("wifi", "VIP", "QR code") are written by people of either language; "library
     # hours" is not.
     phrase = len(words) == 2 and letters >= 9 and min(map(len, words)) >= 3
     if known and len(words) <= 2 and english == 0 and not phrase:

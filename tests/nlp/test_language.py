@@ -28,7 +28,7 @@ def test_language_of_the_text_wins(text: str, language: str) -> None:
     assert identify(text).language == language
 
 
-@pytest.mark.parametrize("text", ["", "   ", "😀👍", "12345", "K12", "wifi", "ok", "Apple Pay", "!?…", "\u202e\u200f"])
+@pytest.mark.parametrize("text", ["", "   ", "😀👍", "12345", "K12", "wifi", "ok", "face id", "!?…", "\u202e\u200f"])
 @pytest.mark.parametrize("conversation", ["zh", "en"])
 def test_a_text_that_tells_nothing_keeps_the_conversation(text: str, conversation: str) -> None:
     assert identify(text, conversation).language == conversation
@@ -39,7 +39,7 @@ def test_a_phrase_of_two_words_is_english_in_a_chinese_conversation_too(text: st
     assert identify(text, "zh").language == "en"
 
 
-@pytest.mark.parametrize("text", ["Apple Pay", "VIP", "QR code", "passport", "fangzi weixiu"])
+@pytest.mark.parametrize("text", ["face id", "VIP", "QR code", "passport", "fangzi weixiu"])
 def test_what_chinese_borrow_is_no_change_of_language(text: str) -> None:
     assert identify(text, "zh").language == "zh"
 
