@@ -82,10 +82,16 @@ _BARE = re.compile(
     _I,
 )
 _CIRCUMSTANCE = re.compile(
-    r"在|是|就|从|到|至|的|每[天晚日周]|天天|经常|一直|总是|大概|大约|左右|前后|附近|旁边|门口|对面|这边|那边|里面?|上面?|下面?|[边口号站]|开始|之间|都|我家|家|那个|这个"
+    r"在|是|就|从|到|至|的|每[天晚日周]|天天|经常|一直|总是|大概|大约|左右|前后|[以之][后前]|附近|旁边|门口|对面|这边|那边|里面?|上面?|下面?|[边口号站]|开始|之间|都|我家|家|那个|这个"
     r"|\b(?:near|by|at|on|in|the|an?|from|to|until|till|around|about|between|and|every|each|always|usually|mostly|since|it'?s|it is|was|is|along|next|opposite|beside|outside|close"
     r"|nights?|days?|mornings?|evenings?|afternoons?|weeks?|weekends?|corner|of|my|house|home)\b"
     r"|[\s，,。.!！、~～—–-]",
+    _I,
+)
+_BY_SOMETHING = re.compile(
+    r"\b(?:near|by|opposite|next to|behind|outside|in front of|beside|at|close to|across from) (?:the|a|an|my|our) (?:[a-z]+ )?"
+    r"(?:hospital|school|park|bridge|market|supermarket|gate|station|stop|shop|mall|church|temple|crossing|corner|bank|library|kindergarten|playground|car park|entrance)\b"
+    r"|(?:医院|学校|小学|中学|超市|菜场|菜市场|公园|小区|桥|银行|幼儿园|车站|公交站|地铁口|商场|饭店|药店)(?:附近|旁边|对面|门口|后面|前面|里面|北门|南门|东门|西门)",
     _I,
 )
 _WITHDRAWN = re.compile(
@@ -242,6 +248,7 @@ def is_circumstance(text: str, spans: Sequence[tuple[int, int]]) -> bool:
 
     "每天晚上11点到2点" and "near the hospital" tell more of what is reported; "the next bus at 5" asks for something.
     """
+    spans = [*spans, *(match.span() for match in _BY_SOMETHING.finditer(text))]
     if not spans or is_question(text):
         return False
     rest, end = "", 0

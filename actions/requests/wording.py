@@ -170,8 +170,10 @@ def _ask_duplicate(draft: Draft, service: RequestService, language: str) -> Repl
     offer = draft.offer or {}
     state = STATES[str(offer.get("state", "received"))].get(language)
     people, metres = offer.get("people", 1), offer.get("distance_m", 0)
-    near_zh = f"{offer['street']}上" if offer.get("street") else f"附近（约 {metres} 米）"
-    near_en = f"on {offer['street']}" if offer.get("street") else f"about {metres} m away"
+    near_zh = f"附近（约 {metres} 米）" if metres >= 20 else "这里"
+    near_en = f"about {metres} m away" if metres >= 20 else "at this place"
+    if offer.get("street"):
+        near_zh, near_en = f"{offer['street']}上", f"on {offer['street']}"
     return _reply(
         _say(
             language,

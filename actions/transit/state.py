@@ -37,8 +37,8 @@ class Memory:
 
     @property
     def way(self) -> bool:
-        """Whether the last answer told the way from one stop to another."""
-        return self.kind == "line" and bool(self.stop and self.to)
+        """Whether the last answer was about the way from one stop to another, by whatever line."""
+        return self.kind in ("line", "departures") and bool(self.stop and self.to) and not self.line
 
     def to_state(self) -> dict[str, Any]:
         """Return the dictionary to keep in a slot."""

@@ -28,13 +28,17 @@ def test_language_of_the_text_wins(text: str, language: str) -> None:
     assert identify(text).language == language
 
 
-@pytest.mark.parametrize("text", ["", "   ", "😀👍", "12345", "K12", "wifi", "ok", "face id", "!?…", "\u202e\u200f"])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "😀👍", "12345", "K12", "wifi", "ok", "face id", "!?…", "\u202e\u200f"]
+)
 @pytest.mark.parametrize("conversation", ["zh", "en"])
 def test_a_text_that_tells_nothing_keeps_the_conversation(text: str, conversation: str) -> None:
     assert identify(text, conversation).language == conversation
 
 
-@pytest.mark.parametrize("text", ["LIBRARY HOURS", "old fridge?", "ｌｉｂｒａｒｙ　ｈｏｕｒｓ", "parking permit"])
+@pytest.mark.parametrize(
+    "text", ["LIBRARY HOURS", "old fridge?", "ｌｉｂｒａｒｙ　ｈｏｕｒｓ", "parking permit"]
+)
 def test_a_phrase_of_two_words_is_english_in_a_chinese_conversation_too(text: str) -> None:
     assert identify(text, "zh").language == "en"
 

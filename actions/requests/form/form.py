@@ -87,6 +87,10 @@ class Form:
             draft.danger = outcome.danger = danger
             self.answers.more(draft, turn, outcome)
             return True
+        if turn.intent == "emergency" and draft.description and not cues.is_question(text):
+            # Less than certain danger: the numbers are told, and the words are kept.
+            outcome.danger = "general"
+            return self.answers.more(draft, turn, outcome)
         if self.additions.answered(draft, turn):
             if draft.offer is None:
                 self.places.offer_position(draft, turn)

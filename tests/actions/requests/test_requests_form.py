@@ -225,6 +225,9 @@ def test_a_corrected_place_is_told_beside_the_words_that_name_the_old_one(servic
     [
         ("每天晚上11点到2点", "transit_departures"),
         ("near the Zoo", "transit_stops"),
+        ("near the hospital", "transit_stops"),
+        ("超市门口", "parking"),
+        ("每天晚上7点以后", "transit_departures"),
         ("yesterday at 5 pm", "transit_departures"),
         ("人民广场站", "transit_stops"),
     ],
@@ -295,6 +298,13 @@ def test_enough_said_means_no_contact(service: RequestService, text: str) -> Non
     draft = begin(service)
     Form(service).take(draft, turn(text, 1, requested=CONTACT))
     assert draft.contact == ""
+
+
+def test_what_sounds_like_danger_gets_the_numbers_and_is_kept(service: RequestService) -> None:
+    draft = begin(service)
+    said = turn("it damaged my tyre", 1, "emergency", requested=CONTACT, confidence=0.7)
+    outcome = Form(service).take(draft, said)
+    assert outcome.handled and outcome.danger == "general" and "tyre" in (draft.description or "")
 
 
 def test_a_yes_to_the_contact_asks_for_it(service: RequestService) -> None:

@@ -138,6 +138,7 @@ def test_the_next_one_after_the_way_is_one_that_goes_there(en, zh, kind):
     following = en(kind, "when is the next one")
     assert "Airport" in following.text and "Bus 1" not in following.text
     assert "Last departures" in en("departures", "and the last one").text
+    assert "Airport Express: 20 yuan" in en("more", "how much is it").text
     zh("line", "从人民广场到澜川大学怎么走")
     assert "澜川大学" in zh(kind, "下一班几点").text or "地铁1号线" in zh(kind, "下一班几点").text
 
