@@ -2,6 +2,7 @@
 
 Run: `python -m benchmarks.nlu --data FOLDER [--rows chengda,tfidf,use,diet] [--sets own,clinc150,cic_zh,xsid]`.
 Rows and sets may be measured one after the other: figures are added to `--out`, and the page is made of all of them.
+With `--limit N` all rows learn the same N texts, and the set has another name: "clinc150, 1000 texts".
 
 FOLDER holds the public sets as `NAME.train.tsv` and `NAME.dev.tsv` (`text<TAB>intent`), `clinc150.oos_dev.tsv`,
 `xsid_en.dev.tsv` and `xsid_zh.dev.tsv`. Rows: `chengda` (the joint model with its defaults), `tfidf` (word and
@@ -185,7 +186,7 @@ class Diet:
 def load_sets(
     folder: Path, names: Sequence[str], limit: int
 ) -> dict[str, tuple[list[Example], dict[str, list[Example]]]]:
-    """Return for each set its training examples and its named test lists, training cut to `limit` (0: all)."""
+    """Return for each set its training examples and its named test lists; a set cut to `limit` (0: all) says so."""
     found: dict[str, tuple[list[Example], dict[str, list[Example]]]] = {}
 
     def read(name: str) -> list[Example]:
@@ -206,10 +207,13 @@ def load_sets(
         english, chinese = read("xsid_en.dev.tsv"), read("xsid_zh.dev.tsv")
         found["xsid en→zh"] = english, {"zh": chinese}
         found["xsid zh→en"] = chinese, {"en": english}
+    cut: dict[str, tuple[list[Example], dict[str, list[Example]]]] = {}
     for name, (examples, parts) in found.items():
-        if limit and len(examples) > limit and name != "own":
-            found[name] = random.Random(0).sample(examples, limit), parts
-    return found
+        if limit and len(examples) > limit:
+            cut[f"{name}, {limit} texts,"] = random.Random(0).sample(examples, limit), parts
+        else:
+            cut[name] = examples, parts
+    return cut
 
 
 def measure(classifier: Classifier, examples: Sequence[Example], noise: bool) -> dict[str, Any]:
@@ -273,9 +277,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", default="chengda,tfidf,use,diet")
     parser.add_argument("--sets", default="own,clinc150,cic_zh,xsid")
-    parser.add_argument(
-        "--limit", type=int, default=0, help="training texts of a public set at most (0: all)"
-    )
+    parser.add_argument("--limit", type=int, default=0, help="training texts of a set at most (0: all)")
     parser.add_argument("--diet-epochs", type=int, default=30)
     parser.add_argument("--keep", type=Path, help="folder for our trained models, one a set")
     parser.add_argument(
@@ -298,7 +300,7 @@ def main() -> None:
     names = [name for name in options.sets.split(",") if name]
     for set_name, (examples, parts) in load_sets(options.data, names, options.limit).items():
         for row in options.rows.split(","):
-            own = set_name == "own"
+            own = set_name.split(",")[0] == "own"
             kept = (options.keep or Path(tempfile.mkdtemp(prefix="nlu-"))) / set_name.replace(" ", "-")
             makers: dict[str, Callable[[], Classifier]] = {
                 "chengda": lambda own=own, kept=kept: Chengda(own, kept, options.reuse),  # type: ignore[misc]

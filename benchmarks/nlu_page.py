@@ -96,7 +96,7 @@ def _missing(results: Figures) -> list[str]:
         for name in _PARTS
         if any(row not in results.get(name, {}) for row in _NAMES)
     ]
-    return ["", "Not measured yet: " + "; ".join(gaps) + "."] if gaps else []
+    return ["", "Not measured with all texts: " + "; ".join(gaps) + "."] if gaps else []
 
 
 def _ablations(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:

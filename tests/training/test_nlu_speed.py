@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from transformers import BertConfig, BertModel
 
 from benchmarks.nlu_page import write_page
 from nlp.joint_ngrams import NgramScorer, buckets, weighted
@@ -17,8 +19,10 @@ from training.nlu.calibration import fit_novelty
 from training.nlu.data import load_data
 from training.nlu.device import Compute
 from training.nlu.export import export, outputs
-from training.nlu.fitting import run
-from training.nlu.network import JointNetwork, QuickDropout, load_body
+from training.nlu.fitting import fit, run
+from training.nlu.network import JointNetwork, QuickDropout, freeze_lower, load_body, quick_dropout
+from training.nlu.pipeline import _adapted
+from training.nlu.settings import TrainSettings
 from training.nlu.small_table import used_rows
 
 
@@ -57,6 +61,47 @@ def test_a_frozen_table_stays_whole(network: JointNetwork) -> None:
     rows = _rows(3)
     with used_rows(network.body, [rows]) as renumber:
         assert renumber(rows) == rows
+
+
+@pytest.mark.parametrize(
+    ("layers", "asked", "frozen"), [(6, 2, 2), (6, 9, 2), (4, 2, 1), (2, 2, 0), (6, 0, 0)]
+)
+def test_the_lower_third_of_an_encoder_stays_as_the_base_has_it(layers: int, asked: int, frozen: int) -> None:
+    config = BertConfig(
+        vocab_size=60, hidden_size=16, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=32
+    )
+    torch.manual_seed(2)
+    body = BertModel(config, add_pooling_layer=False)
+    quick_dropout(body)
+    assert freeze_lower(body, asked) == frozen
+    network = JointNetwork(body, 3, 2, "mean", 0.1)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    settings = TrainSettings(base=Path("tiny"), epochs=2, batch=4, lr=1e-2)
+    fit(network, _rows(9), _rows(9), settings, Compute("cpu", None))
+    numbers = {layer: f"encoder.layer.{layer}." for layer in range(layers)}
+    for name, value in network.state_dict().items():
+        low = "body.embeddings" in name or any(numbers[layer] in name for layer in range(frozen))
+        if name.endswith("weight"):
+            assert torch.equal(value, before[name]) == (low and frozen > 0), name
+    body.train()
+    ids = torch.tensor([[2, 41, 42, 3]])
+    first, second = (body(ids, output_hidden_states=True).hidden_states for _ in range(2))
+    assert torch.equal(first[frozen], second[frozen]) == (frozen > 0)
+    assert not torch.equal(first[-1], second[-1])
+
+
+def test_adversarial_training_keeps_the_word_table_trained(tmp_path: Path) -> None:
+    base = tmp_path / "six"
+    tiny_base(base)
+    config = json.loads((base / "base" / "config.json").read_text())
+    config["num_hidden_layers"] = 6
+    (base / "base" / "config.json").write_text(json.dumps(config))
+    body = load_body(base / "base")
+    network = JointNetwork(body, 3, 2, "mean", 0.1)
+    kept = _adapted(network, TrainSettings(base=base / "base", fgm=0.5), 1)
+    assert kept.body.get_input_embeddings().weight.requires_grad
+    kept = _adapted(network, TrainSettings(base=base / "base"), 1)
+    assert not kept.body.get_input_embeddings().weight.requires_grad
 
 
 def test_a_failed_training_gives_the_whole_table_back(network: JointNetwork) -> None:

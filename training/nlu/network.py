@@ -45,6 +45,43 @@ def quick_dropout(body: nn.Module) -> None:
                 setattr(module, name, QuickDropout(child.p))
 
 
+def freeze_lower(body: nn.Module, count: int) -> int:
+    """Keep the embeddings and the lowest layers of an encoder as they are; they get no dropout either.
+
+    Low layers carry what languages share, so this also keeps more of a base's transfer between them (Wu & Dredze
+    2019), and neither gradients nor optimiser steps are computed for them.
+
+    Args:
+        body: the encoder.
+        count: layers to keep; at most a third of all are. Below that nothing is frozen.
+
+    Returns the number of frozen layers.
+    """
+    layers = _layers(body)
+    count = min(count, len(layers) // 3)
+    if count < 1:
+        return 0
+    embeddings = getattr(body, "embeddings", None) or body.get_input_embeddings()
+    for part in (embeddings, *layers[:count]):
+        for parameter in part.parameters():
+            parameter.requires_grad_(False)
+        for module in part.modules():
+            if isinstance(module, QuickDropout | nn.Dropout):
+                module.p = 0.0
+            if isinstance(module, QuickDropout):
+                module.cut = 0
+    return count
+
+
+def _layers(body: nn.Module) -> list[nn.Module]:
+    """Return an encoder's layers from below, nothing where it is built in another way."""
+    wanted = getattr(body.config, "num_hidden_layers", 0)
+    for module in body.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == wanted:
+            return list(module)
+    return []
+
+
 class JointNetwork(nn.Module):
     """Encoder, pooled intent head and token tag head (Chen et al. 2019).
 

@@ -33,7 +33,7 @@ from training.nlu.device import Compute, choose
 from training.nlu.export import Exported, export
 from training.nlu.fitting import Progress, fit, run, steps_of
 from training.nlu.heads import start_intent_head
-from training.nlu.network import JointNetwork, load_body, read_pooling
+from training.nlu.network import JointNetwork, freeze_lower, load_body, read_pooling
 from training.nlu.ngrams import choose_share, train_ngrams
 from training.nlu.noise import Suspect, mended, suspects_of
 from training.nlu.rehearsal import EXAMPLES, restore_weights, save_examples
@@ -339,6 +339,7 @@ def _adapted(network: JointNetwork, settings: TrainSettings, steps: int) -> Join
     if settings.freeze_embeddings:
         network.body.get_input_embeddings().weight.requires_grad_(False)
     if settings.method == "full":
+        freeze_lower(network.body, settings.kept_layers)
         return network
     from training.nlu.peft_modes import adapt
 

@@ -66,6 +66,7 @@ class TrainSettings:
     max_tokens: int | None = None
     dev_share: float | None = None
     freeze_embeddings: bool = False
+    frozen_layers: int = 2
     average: float = 0.99
     fgm: float = 0.0
     r_drop: float = 0.0
@@ -82,6 +83,11 @@ class TrainSettings:
     repair_spelling: bool = True
     clean_labels: Literal["auto", "on", "off"] = "auto"
     tensorboard: Path | None = None
+
+    @property
+    def kept_layers(self) -> int:
+        """The lowest layers that are not trained; FGM moves the word table against the loss, so it needs them all."""
+        return 0 if self.fgm or self.method != "full" else self.frozen_layers
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for the manifest; the base appears by its folder's name."""
@@ -107,6 +113,9 @@ class TrainSettings:
         return replace(
             self,
             epochs=self.epochs or passes,
-            lr=self.lr or {"full": 2e-4, "lora": 1e-3, "adalora": 2e-3, "prefix": 5e-3}[self.method],
+            lr=self.lr
+            or {"full": 3e-4 if self.kept_layers else 2e-4, "lora": 1e-3, "adalora": 2e-3, "prefix": 5e-3}[
+                self.method
+            ],
             dev_share=share,
         )
