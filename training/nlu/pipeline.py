@@ -47,7 +47,7 @@ WEIGHTS, SUSPECTS = "weights.safetensors", "suspects.tsv"
 # Damaged versions of each example that take turns over the passes.
 _VERSIONS = 3
 # So many training texts, and of a class at least so many, are enough for the centres and the covariance.
-_FOR_NOVELTY, _OF_EACH = 5000, 40
+_FOR_NOVELTY, _OF_EACH = 3000, 40
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Augmentation:
     fillers: float = 0.1
     traditional: float = 0.0
     noise: float = 0.0
-    most: int = 2000
+    most: int = 1000
 
     @classmethod
     def off(cls) -> Augmentation:
