@@ -35,6 +35,13 @@ def train_sentiment(
     layers: Annotated[
         int, typer.Option(min=0, help="First layers of the base that are kept; 0: all. 保留的层数")
     ] = 3,
+    latin_layers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Layers of a second network for posts without Chinese; 0: none. 无汉字帖子专用网络的层数",
+        ),
+    ] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start from the base. 从基座重新训练")] = False,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: all. 线程数")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the run. 随机种子")] = 17,
@@ -58,8 +65,11 @@ def train_sentiment(
             start = before if not fresh and (before / "manifest.json").is_file() else None
             made = step(
                 f"训练情感模型 · training on {len(posts)} posts",
-                lambda: train_adapter(posts, base, target, chosen, most=most, layers=layers, start=start),
-            )
+                lambda: train_adapter(
+                    posts, base, target, chosen,
+                    most=most, layers=layers, latin_layers=latin_layers, start=start,
+                ),
+            )  # fmt: skip
             for name, value in made.manifest.metrics.items():
                 console.print(f"  {name}: {value:.4g}")
             console.print(f"  {made.folder} · {made.manifest.version}")

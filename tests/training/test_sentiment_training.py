@@ -184,6 +184,34 @@ def test_a_network_of_fewer_layers_reads_alike_and_deeper_adapters_are_shortened
     assert depth(load_adapter(base, tmp_path / "on")) == 1
 
 
+def test_posts_without_chinese_are_read_by_a_network_of_their_own(base: Path, tmp_path: Path) -> None:
+    pair, quick = tmp_path / "pair", replace(SMALL, epochs=1)
+    train_adapter(posts(), base, pair, SMALL, civic=False, layers=1, latin_layers=2)
+    assert [depth(load_adapter(base, folder)) for folder in (pair, pair / "latin")] == [1, 2]
+    both = export_model(pair, base, tmp_path / "both")
+    texts = ["车站坏了，太差", "thanks, great bus", "", "terrible broken bus", "很好，谢谢 bus"]
+    read = SentimentModel.load(both).read(texts)
+    assert [f.sentiment for f in read.feelings if not f.unsure] == [
+        "negative",
+        "positive",
+        "negative",
+        "positive",
+    ]
+    latin = SentimentModel.load(both / "latin").read([texts[1], texts[3]])
+    assert np.allclose(read.topics[[1, 3]], latin.topics, atol=0.05)
+    assert read.feelings[1].sentiment == latin.feelings[0].sentiment
+    assert SentimentModel.load(both).read(texts[:1]).topics.shape == (1, latin.topics.shape[1])
+    # Going on with Chinese posts alone leaves the other network as it is; posts of both kinds teach both.
+    chinese = [post for post in posts() if not post.text.startswith("bus")]
+    for name, more, same in (("zh", chinese, True), ("all", posts(), False)):
+        made = train_adapter(more, base, tmp_path / name, quick, civic=False, layers=1, start=pair)
+        assert made.manifest.latin == SentimentManifest.read(made.folder / "latin").version
+        assert (made.manifest.latin == SentimentManifest.read(pair / "latin").version) is same
+    replace(SentimentManifest.read(both), latin="another").write(both)
+    with pytest.raises(SentimentModelDamaged, match=r"latin: is version .*, not another"):
+        SentimentModel.load(both)
+
+
 def test_a_run_that_is_killed_leaves_the_last_adapters(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ from nlp.sentiment import (
     ADAPTER_DIR,
     EMOTIONS,
     GRAPH,
+    LATIN,
     NGRAMS,
     SENTIMENTS,
     TOKENIZER,
@@ -81,6 +82,7 @@ def train_adapter(
     *,
     most: int = 5000,
     layers: int = LAYERS,
+    latin_layers: int = 0,
     start: Path | None = None,
     civic: bool = True,
     progress: Progress | None = None,
@@ -94,6 +96,8 @@ def train_adapter(
         settings: of the run.
         most: see `posts`.
         layers: how many of the base's first layers the network keeps; 0 keeps all. Fewer read faster.
+        latin_layers: when above zero, a second network of so many layers learns and reads the posts without a Chinese
+            character; adapters to continue from that have one keep it in any case.
         start: an adapter folder to continue from; of its layers the first `layers` are kept, too.
         civic: whether our own labelled sentences train along, so that emotion and "needs action" are not forgotten.
         progress: called with the share done and what is going on.
@@ -102,10 +106,10 @@ def train_adapter(
         SentimentDataError: fewer than two polarities, or too few posts.
     """
     used = balanced(posts, most, settings.seed)
-    kinds = {post.sentiment for post in used if post.sentiment}
-    if len(kinds) < 2 or len(used) < 20:
+    if not _enough(used):
+        kinds = sorted({post.sentiment for post in used if post.sentiment})
         raise SentimentDataError(
-            f"{len(used)} usable posts with the labels {sorted(kinds)}; give at least 20 posts and two polarities"
+            f"{len(used)} usable posts with the labels {kinds}; give at least 20 posts and two polarities"
         )
     held = set(split_folds(used, _HELD_FOLDS, settings.seed)[0])
     dev = [post for row, post in enumerate(used) if row in held]
@@ -149,6 +153,18 @@ def train_adapter(
             metrics={**manifest.metrics, "topic_likeness": likeness, **(history[-1] if history else {})},
             files={item: _sum(folder / item) for item in (ADAPTER, SHAPE, NGRAMS, TOPICS)},
         )
+        latin_start = start / LATIN if start is not None and (start / LATIN).is_dir() else None
+        if latin_layers or latin_start is not None:
+            own = [post for post in posts if not has_han(post.text)]
+            if _enough(own):
+                train_adapter(
+                    own, base, folder / LATIN, settings,
+                    most=most, layers=latin_layers, start=latin_start, civic=civic, progress=progress,
+                )  # fmt: skip
+            elif latin_start is not None:
+                shutil.copytree(latin_start, folder / LATIN)
+            if (folder / LATIN).is_dir():
+                manifest = replace(manifest, latin=SentimentManifest.read(folder / LATIN).version)
         parts = hashlib.sha256(json.dumps(asdict(manifest), sort_keys=True).encode()).hexdigest()
         manifest = replace(manifest, version=f"{manifest.created[:10]}-{parts[:8]}")
         manifest.write(folder)
@@ -162,6 +178,11 @@ def train_adapter(
         shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(partial, ignore_errors=True)
     return TrainedAdapter(out, manifest, history)
+
+
+def _enough(posts: Sequence[Labelled]) -> bool:
+    """Whether posts are enough to learn from."""
+    return len(posts) >= 20 and len({post.sentiment for post in posts if post.sentiment}) >= 2
 
 
 def _calibrated(
@@ -275,6 +296,8 @@ def export_model(adapter: Path, base: Path, out: Path, quantise: bool = True) ->
             shutil.move(str(plain), folder / GRAPH)
         shutil.copyfile(base / TOKENIZER, folder / TOKENIZER)
         shutil.copyfile(adapter / NGRAMS, folder / NGRAMS)
+        if manifest.latin:
+            export_model(adapter / LATIN, base, folder / LATIN, quantise)
         replace(manifest, files={item: _sum(folder / item) for item in (GRAPH, TOKENIZER, NGRAMS)}).write(
             folder
         )
