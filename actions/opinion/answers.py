@@ -234,7 +234,7 @@ def _districts(
         tail = (
             f"其余 {found.now.posts - named} 条未提到区。"
             if zh
-            else f"The other {found.now.posts - named} posts name no district."
+            else f"Posts that name no district: {found.now.posts - named}."
         )
         text = "\n".join(
             [f"{_span(service, start, end, language)}  {head}", *(f"- {row}" for row in rows), tail]

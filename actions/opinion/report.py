@@ -68,7 +68,7 @@ def tally_line(tally: Tally, before: Tally, language: str) -> str:
             f"（上期 {share(before.negative, before.posts)}），正面 {share(tally.positive, tally.posts)}，严重 {tally.severe} 条，情感不确定 {tally.unsure} 条。"
         )
     return (
-        f"{tally.posts} posts ({change(tally.posts, before.posts, 'en')}), {tally.negative} negative = {share(tally.negative, tally.posts)} "
+        f"{_counted(tally.posts)} ({change(tally.posts, before.posts, 'en')}), {tally.negative} negative = {share(tally.negative, tally.posts)} "
         f"(before: {share(before.negative, before.posts)}), {share(tally.positive, tally.posts)} positive, {tally.severe} serious, {tally.unsure} of uncertain feeling."
     )
 
@@ -80,7 +80,7 @@ def topic_line(topic: TopicView, language: str) -> str:
     muted = ("（已静音）" if zh else " (muted)") if topic.muted_until else ""
     if zh:
         return f"{new}#{topic.id} {topic.label['zh']}：{topic.posts} 条，负面 {topic.negative}，最高 {topic.severity} 级，{topic.department['zh']}{muted}"
-    return f"{new}#{topic.id} {topic.label['en']}: {topic.posts} posts, {topic.negative} negative, level up to {topic.severity}, {topic.department['en']}{muted}"
+    return f"{new}#{topic.id} {topic.label['en']}: {_counted(topic.posts)}, {topic.negative} negative, level up to {topic.severity}, {topic.department['en']}{muted}"
 
 
 def alarm_line(alarm: AlarmView, language: str, service: OpinionService) -> str:
@@ -140,7 +140,7 @@ def group_line(name: str, tally: Tally, language: str) -> str:
     """Return the counts of a district or category in one line."""
     if language == "zh":
         return f"{name}：{tally.posts} 条，负面 {tally.negative}（{share(tally.negative, tally.posts)}）"
-    return f"{name}: {tally.posts} posts, {tally.negative} negative ({share(tally.negative, tally.posts)})"
+    return f"{name}: {_counted(tally.posts)}, {tally.negative} negative ({share(tally.negative, tally.posts)})"
 
 
 def overview_data(overview: Overview) -> dict[str, Any]:
@@ -182,3 +182,8 @@ def queue_digests(service: OpinionService) -> int:
                 key = f"digest-{kind}-{midnight:%Y-%m-%d}-{target.name}"
                 queued += queue(session, key, target.name, f"{title} {midnight:%Y-%m-%d}", body, now)
     return queued
+
+
+def _counted(posts: int) -> str:
+    """Return a number of posts in English."""
+    return f"{posts} post" if posts == 1 else f"{posts} posts"
