@@ -140,7 +140,9 @@ def group_line(name: str, tally: Tally, language: str) -> str:
     """Return the counts of a district or category in one line."""
     if language == "zh":
         return f"{name}：{tally.posts} 条，负面 {tally.negative}（{share(tally.negative, tally.posts)}）"
-    return f"{name}: {_counted(tally.posts)}, {tally.negative} negative ({share(tally.negative, tally.posts)})"
+    return (
+        f"{name}: {_counted(tally.posts)}, {tally.negative} negative ({share(tally.negative, tally.posts)})"
+    )
 
 
 def overview_data(overview: Overview) -> dict[str, Any]:
