@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -37,7 +38,12 @@ def post(url: str, data: object, token: str | None = None) -> dict:
 
 
 def test_a_second_start_is_quick_and_the_conversation_goes_on(tmp_path: Path, server_url: str) -> None:
-    settings_for(tmp_path, knowledge=False)
+    file = settings_for(tmp_path, knowledge=False)
+    # A few of the articles are enough to see that the first start indexes them, and the second finds them indexed.
+    shutil.copytree(ROOT / "knowledge" / "articles" / "library", tmp_path / "articles")
+    shipped = f"articles: {ROOT}/knowledge/articles"
+    assert file.read_text("utf-8").count(shipped) == 1
+    file.write_text(file.read_text("utf-8").replace(shipped, f"articles: {tmp_path}/articles"), "utf-8")
     first = start_server(tmp_path)
     made = post(f"{first.url}/api/v1/conversations", {})
     path = f"/api/v1/conversations/{made['conversation_id']}/messages"
@@ -52,6 +58,7 @@ def test_a_second_start_is_quick_and_the_conversation_goes_on(tmp_path: Path, se
     assert stop_server(second) == 0
     log = second.log.read_text("utf-8")
     assert log.count("训练语言理解模型") == 0
+    assert log.count("indexing the articles") == 1
     assert "Traceback" not in log
 
 

@@ -1,6 +1,7 @@
 """The shipped articles and base on the held-out questions and scripted conversations.
 
-The index is kept in pytest's cache; it is built again when the base, the articles or the calibration change.
+The index is the one that the end-to-end tests start with; it is built again when the base, the articles or the
+calibration change.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from city.settings import load_settings
 from knowledge.calibrating import read_questions
 from knowledge.evaluation import evaluate_answers, evaluate_retrieval, read_conversations
 from knowledge.service import KnowledgeService, Question
+from tests.e2e.servers import copy_knowledge
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data" / "knowledge"
@@ -28,9 +30,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def shipped(request: pytest.FixtureRequest) -> Iterator[KnowledgeService]:
-    assert request.config.cache is not None
-    folder = Path(request.config.cache.mkdir("knowledge-index"))
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnowledgeService]:
+    folder = tmp_path_factory.mktemp("shipped")
+    copy_knowledge(folder / "knowledge")
     settings = load_settings(ROOT / "city.yml").copy(update={"data_dir": folder})
     service = KnowledgeService.open(settings, follow=False)
     yield service

@@ -63,11 +63,11 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> BaseSettings:
     rng = random.Random(0)
     zh = [
         z.format(p) + rng.choice(["", "谢谢", "快点"]) + str(i)
-        for i in range(6)
+        for i in range(3)
         for z, _ in DEEDS
         for p, _ in PLACES
     ]
-    en = [f"{e.format(p)} {i}" for i in range(6) for _, e in DEEDS for _, p in PLACES]
+    en = [f"{e.format(p)} {i}" for i in range(3) for _, e in DEEDS for _, p in PLACES]
     _pack(source / "zh.txt.gz", [*zh, "这一句只在评测集里"])
     _pack(source / "en.txt.gz", [*en, "this one is in the test set"])
     _pack(source / "parallel.en-zh.txt.gz", [f"{e}\t{z}" for e, z in PAIRS])
@@ -84,12 +84,12 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> BaseSettings:
         distractors=8,
         piece_min_count=2,
         max_pieces=9000,
-        batch=8,
-        steps=6,
+        batch=4,
+        steps=4,
         warmup=2,
         mlm_every=2,
         accumulate=2,
-        checkpoint_every=3,
+        checkpoint_every=2,
         device="cpu",
     )
 
@@ -133,11 +133,11 @@ def test_pipeline_trains_resumes_and_exports(settings: BaseSettings, tmp_path: P
     pipeline.corpus(settings)
     start = load_student(pipeline.vocabulary(settings))
     before = start.body.encoder.layer[0].attention.self.query.weight.detach().clone()
-    short = BaseSettings(**{**settings.__dict__, "steps": 3})
+    short = BaseSettings(**{**settings.__dict__, "steps": 2})
     pipeline.distil(short)
-    assert json.loads((settings.work / "run" / "state.json").read_text())["step"] == 3
+    assert json.loads((settings.work / "run" / "state.json").read_text())["step"] == 2
     model = pipeline.distil(settings)
-    assert json.loads((settings.work / "run" / "state.json").read_text())["step"] == 6
+    assert json.loads((settings.work / "run" / "state.json").read_text())["step"] == 4
     assert list((settings.work / "run" / "tensorboard").iterdir())
     student = load_student(model)
     assert not torch.equal(before, student.body.encoder.layer[0].attention.self.query.weight)
