@@ -21,11 +21,13 @@ from knowledge.ranking import Candidate, make_query, search
 from knowledge.reranking import Reranker
 from knowledge.snapshot import ArticleRef, Filter, Snapshot
 from knowledge.store import ArticleStore
-from knowledge.text import clean, fold, has_han, search_words
+from knowledge.text import clean, fold, has_han, search_words, unrepeated
 from knowledge.turns import Outcome, Question, Turn
 
 MAX_CHARS = 600
 MAX_CHOICES = 3
+# A message that says the same words more often than this was not written to ask something.
+MAX_REPEATS = 5
 # A message of more different search words than this says more than the name of a subject.
 BARE_WORDS = 6
 # Log-odds that the topic spoken of, an article on what was asked for, and the one first spoken of gain in a follow-up.
@@ -90,13 +92,17 @@ class Answerer:
         return Outcome(turn.replies, self._new_state(turn), turn.decision, trace)
 
     def guard(self, turn: Turn) -> dict[str, Any]:
-        """Turn away what is no question: nothing, no letter, or pages of text."""
+        """Turn away what is no question: nothing, no letter, pages of text, or the same words over and over."""
         turn.text = clean(turn.question.text)
         turn.language = "en" if turn.question.language == "en" else "zh"
         if not _LETTER.search(turn.text):
             turn.decision, turn.why = "clarify", "empty"
         elif len(turn.text) > MAX_CHARS:
             turn.decision, turn.why = "clarify", "long"
+        else:
+            turn.text, most = unrepeated(turn.text)
+            if most > MAX_REPEATS:
+                turn.decision, turn.why = "clarify", "repeated"
         return {"why": turn.why} if turn.why else {}
 
     def complete(self, turn: Turn) -> dict[str, Any]:
@@ -153,6 +159,10 @@ class Answerer:
             turn.decision, turn.why = "answer", "exact"
         elif len(named := self._articles_named(turn)) > 1:
             turn.decision, turn.why, turn.choices = "clarify", "which", named[:MAX_CHOICES]
+        elif self._is_far_fetched(turn, best):
+            self._decide_without(turn, False)
+        elif best.probability >= turn.needed(best) and len(told := self._several_tell(turn)) > 1:
+            turn.decision, turn.why, turn.choices = "clarify", "which_about", told[:MAX_CHOICES]
         elif best.probability >= turn.needed(best):
             self._decide_among(turn, best)
         elif best.probability >= turn.offered(best) and turn.question.intent != "out_of_scope":
@@ -172,7 +182,8 @@ class Answerer:
             turn.replies = [self._answer_reply(turn, turn.article)]
         elif turn.decision == "clarify":
             buttons = [self._button(turn, item.ref) for item in turn.choices]
-            turn.replies = [Reply(texts.say(turn.why, language), "clarify", buttons=buttons)]
+            first = texts.say(turn.why, language, title=turn.subject)
+            turn.replies = [Reply(first, "clarify", buttons=buttons)]
         else:
             department = ""
             if turn.candidates and turn.candidates[0].probability >= turn.offered(turn.candidates[0]):
@@ -281,6 +292,30 @@ class Answerer:
         for item in named:
             first.setdefault(item.facts.topic or item.facts.id, item)
         return list({item.ref: item for item in [*first.values(), *named]}.values())
+
+    def _is_far_fetched(self, turn: Turn, best: Candidate) -> bool:
+        """Whether "how much is it?" would be answered, and not for sure, from something that nobody spoke of."""
+        state = turn.state
+        if state is None or not turn.completed or turn.reading.own_words or best.probability >= UNSURE:
+            return False
+        spoken_of = best.facts.id in (state.article, state.anchor)
+        return not spoken_of and (not state.topic or best.facts.topic != state.topic)
+
+    def _several_tell(self, turn: Turn) -> list[Candidate]:
+        """Return the articles that may be meant by "how much is it?" when the one spoken of is not about that.
+
+        They are those of its topic that are, and before them the one spoken of, if it says a word about it.
+        """
+        state = turn.state
+        asked = asked_facets(turn.text) - {"how-to"}
+        if state is None or not state.topic or not turn.completed or turn.reading.own_words or not asked:
+            return []
+        family = [item for item in turn.candidates if item.facts.topic == state.topic]
+        about = [item for item in family if asked & item.facts.facets]
+        if len(about) < 2 or any(item.facts.id in (state.article, state.anchor) for item in about):
+            return []
+        spoken_of = [item for item in family if item.facts.id == state.article]
+        return [item for item in spoken_of if self._mentions(turn, item.ref, asked)] + about
 
     def _decide_without(self, turn: Turn, about_nothing: bool) -> None:
         if about_nothing and turn.state is None:

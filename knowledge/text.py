@@ -20,6 +20,10 @@ _SPACE = re.compile(r"\s+")
 _PIECE = re.compile(r"[㐀-䶿一-鿿]+|[a-z0-9]+(?:['’][a-z]+)?")
 _HAN = re.compile(r"[㐀-䶿一-鿿]")
 _MARKUP = re.compile(r"\*\*|__|^#{1,6}\s+|^\s*[-*+]\s+|`|\[(?P<label>[^\]]*)\]\([^)]*\)", re.MULTILINE)
+# From two characters with a letter on, up to a sentence; between repetitions there may be signs.
+_REPEATED = re.compile(
+    r"(?P<unit>(?=[\W\d_]*[^\W\d_])(?!(.)\2+[\W_]*\2)\w[^\n]{1,40}?)(?:[\W_]*(?P=unit)){2,}"
+)
 _NOT_WORD = re.compile(r"[\W_]+")
 
 # Words that say nothing about the subject: they would only add noise to the lexical score.
@@ -73,6 +77,22 @@ def fold(text: str) -> str:
     """Return the form in which two texts are "the same question": cleaned, lower case, no punctuation."""
     cleaned = clean(text).lower()
     return _NOT_WORD.sub("" if _HAN.search(cleaned) else " ", cleaned).strip()
+
+
+def unrepeated(text: str) -> tuple[str, int]:
+    """Return a text with what is said three times or more in a row said once, and how often the most repeated was.
+
+    Single characters and digits may stand in a row: "好好好", "2000".
+    """
+    most = 1
+
+    def once(found: re.Match[str]) -> str:
+        nonlocal most
+        unit = found["unit"]
+        most = max(most, found[0].count(unit))
+        return unit
+
+    return _REPEATED.sub(once, text).strip(), most
 
 
 def has_han(text: str) -> bool:

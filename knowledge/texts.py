@@ -15,11 +15,20 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "zh": "这段文字太长，我抓不住重点。请用一两句话说说您想问什么。",
         "en": "That is too long for me to find the point. Please put your question in one or two sentences.",
     },
+    "repeated": {
+        "zh": "您把同样的话说了很多遍，我不知道您想问什么。请用一句话说说，例如“护照怎么办？”。",
+        "en": "You say the same words over and over, and I can't tell what you need. Please put it in one sentence, for "
+        "example “How do I apply for a passport?”",
+    },
     "about_what": {
         "zh": "您问的是哪件事？请把它和问题一起说，例如“办借书证要多少钱？”。",
         "en": "Which matter do you mean? Please name it with your question, for example “How much is a library card?”",
     },
     "which": {"zh": "您想问的是下面哪一项？", "en": "Which of these do you mean?"},
+    "which_about": {
+        "zh": "关于“{title}”，下面几项都说到这一点。您想问的是哪一项？",
+        "en": "On “{title}”, each of these says something about that. Which one do you mean?",
+    },
     "maybe": {
         "zh": "我不太确定您要问什么。是下面的某一项吗？",
         "en": "I am not sure what you are asking. Is it one of these?",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from knowledge.conversation import State, common_subject, complete, facet_phrase, own_words, read
 from knowledge.facets import asked_facets
 from knowledge.spelling import Speller, mend, surface_words
-from knowledge.text import clean, fold, plain, search_words
+from knowledge.text import clean, fold, plain, search_words, unrepeated
 
 SPELLER = Speller(
     surface_words(
@@ -155,3 +155,28 @@ def test_state_round_trip_and_expiry() -> None:
     assert State.from_dict(state.to_dict(), 1000.0 + 3600) is None
     assert State.from_dict({"article": 1}, 0) is None
     assert State.from_dict(None, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "meant", "times"),
+    [
+        ("护照护照护照怎么办", "护照怎么办", 3),
+        ("护照，护照 护照！护照", "护照！", 4),
+        ("passport " * 20, "passport", 20),
+        ("请问怎么办？请问怎么办？请问怎么办？", "请问怎么办？", 3),
+        ("图书馆图书馆", "图书馆图书馆", 1),
+        ("好好好好好", "好好好好好", 1),
+        ("20002000200020002000", "20002000200020002000", 1),
+    ],
+)
+def test_what_is_said_over_and_over_counts_once(said: str, meant: str, times: int) -> None:
+    text, most = unrepeated(said)
+    assert text.rstrip("！") == meant.rstrip("！")
+    assert most == times
+
+
+@given(st.text(max_size=200))
+def test_any_text_without_its_repetitions_is_no_longer(text: str) -> None:
+    short, most = unrepeated(text)
+    assert len(short) <= len(text)
+    assert most >= 1
