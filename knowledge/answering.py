@@ -307,7 +307,8 @@ class Answerer:
         They are those of its topic that are, and before them the one spoken of, if it says a word about it.
         """
         state = turn.state
-        asked = asked_facets(turn.text) - {"how-to"}
+        # Who asks for a discount says for whom ("and for students?").
+        asked = asked_facets(turn.text) - {"how-to", "discount"}
         if state is None or not state.topic or not turn.completed or turn.reading.own_words or not asked:
             return []
         family = [item for item in turn.candidates if item.facts.topic == state.topic]
