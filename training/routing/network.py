@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlp.routing import ADAPTER, SHAPE, base_mark
+from nlp.routing import base_mark
+from training.adapters import Shape, add_adapters, read_adapter, write_adapter
 from training.nlu.network import load_body, read_pooling
 from training.routing.errors import RoutingTrainingError
 
-_LAYERS = ("query", "key", "value", "dense")
 # Cosines are multiplied by this before the softmax (Wang et al. 2017, NormFace).
 _SCALE = 16.0
 
 
 @dataclass(frozen=True)
-class AdapterShape:
+class AdapterShape(Shape):
     """Rank of the adapters, how token vectors are pooled, and the base they belong to."""
 
-    base: str
     rank: int = 16
     pooling: str = "mean"
 
@@ -66,26 +62,13 @@ def new_network(base: Path, shape: AdapterShape, categories: int) -> RoutingNetw
         BaseModelError: the base cannot be loaded.
         RoutingTrainingError: it has no layers that are known.
     """
-    body = load_body(base)
-    linear = {n.rsplit(".", 1)[-1] for n, m in body.named_modules() if isinstance(m, nn.Linear)}
-    targets = [name for name in _LAYERS if name in linear]
-    if not targets:
-        raise RoutingTrainingError(
-            f"{base}: has no layers named {', '.join(_LAYERS)}; name a BERT folder as the base"
-        )
-    config = LoraConfig(r=shape.rank, lora_alpha=2 * shape.rank, lora_dropout=0.0, target_modules=targets)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        body = get_peft_model(body, config)
+    body = add_adapters(load_body(base), base, RoutingTrainingError, shape.rank)
     return RoutingNetwork(body, shape.pooling, categories)
 
 
 def save_adapter(network: RoutingNetwork, shape: AdapterShape, folder: Path) -> None:
     """Write the adapters as float16, and their shape."""
-    state = get_peft_model_state_dict(network.body)
-    halves = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
-    save_file(halves, folder / ADAPTER)
-    (folder / SHAPE).write_text(json.dumps(asdict(shape), indent=1) + "\n", encoding="utf-8")
+    write_adapter(folder, get_peft_model_state_dict(network.body), shape)
 
 
 def merged_body(base: Path, folder: Path) -> nn.Module:
@@ -94,24 +77,8 @@ def merged_body(base: Path, folder: Path) -> nn.Module:
     Raises:
         RoutingTrainingError: a file is missing or damaged, or the adapters belong to another base.
     """
-    for name in (ADAPTER, SHAPE):
-        if not (folder / name).is_file():
-            raise RoutingTrainingError(
-                f"{folder / name}: is missing; make the adapters again with `chengda train routing --fresh`"
-            )
-    try:
-        shape = AdapterShape(**json.loads((folder / SHAPE).read_text(encoding="utf-8")))
-        state = {name: value.float() for name, value in load_file(folder / ADAPTER).items()}
-    except Exception as error:  # safetensors raises plain exceptions of its own
-        raise RoutingTrainingError(
-            f"{folder}: adapters cannot be read ({error}); restore the files"
-        ) from None
-    own = base_mark(base)
-    if own != shape.base:
-        raise RoutingTrainingError(
-            f"{folder}: the adapters belong to base {shape.base}, but {base} is {own}; "
-            "make them again with `chengda train routing --fresh`"
-        )
+    fresh = "chengda train routing --fresh"
+    shape, state = read_adapter(folder, AdapterShape, base, base_mark(base), RoutingTrainingError, [fresh])
     network = new_network(base, shape, 1)
     set_peft_model_state_dict(network.body, state)
     body: nn.Module = network.body.merge_and_unload()

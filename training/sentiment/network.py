@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
 
 from nlp.sentiment import EMOTIONS, SENTIMENTS
+from training.adapters import SHAPE, Shape, add_adapters, read_adapter, write_adapter
 from training.nlu.network import load_body, read_pooling
 from training.sentiment.errors import AdapterError
 
-ADAPTER = "adapter.safetensors"
-SHAPE = "adapter.json"
-_LAYERS = ("query", "key", "value", "dense")
 _TABLE = "word_embeddings"
 
 
 @dataclass(frozen=True)
-class AdapterShape:
+class AdapterShape(Shape):
     """What the adapters look like: rank of the layers' and of the word table's, the base they belong to, and how many
     of its first layers the network keeps (0: all)."""
 
-    base: str
     rank: int = 24
     table_rank: int = 16
     pooling: str = "mean"
@@ -70,23 +65,7 @@ def new_network(base: Path, shape: AdapterShape) -> SentimentNetwork:
     """
     body = load_body(base)
     _keep_first(body, shape.layers)
-    linear = {n.rsplit(".", 1)[-1] for n, m in body.named_modules() if isinstance(m, nn.Linear)}
-    targets = [name for name in _LAYERS if name in linear]
-    if not targets:
-        raise AdapterError(
-            f"{base}: has no layers named {', '.join(_LAYERS)}; name a BERT folder as the base"
-        )
-    config = LoraConfig(
-        r=shape.rank,
-        lora_alpha=2 * shape.rank,
-        lora_dropout=0.0,
-        target_modules=[*targets, _TABLE],
-        rank_pattern={_TABLE: shape.table_rank},
-        alpha_pattern={_TABLE: 2 * shape.table_rank},
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        body = get_peft_model(body, config)
+    body = add_adapters(body, base, AdapterError, shape.rank, {_TABLE: shape.table_rank})
     return SentimentNetwork(body, shape.pooling)
 
 
@@ -134,10 +113,7 @@ def save_adapter(network: SentimentNetwork, shape: AdapterShape, folder: Path) -
     """Write adapters and heads, float16, and their shape."""
     state = {f"body.{k}": v for k, v in get_peft_model_state_dict(network.body).items()}
     state |= {k: v for k, v in network.state_dict().items() if "_head." in k}
-    halves = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
-    save_file(halves, folder / ADAPTER)
-    text = json.dumps(shape.__dict__, indent=1)
-    (folder / SHAPE).write_text(text + "\n", encoding="utf-8")
+    write_adapter(folder, state, shape)
 
 
 def read_shape(folder: Path) -> AdapterShape:
@@ -151,22 +127,8 @@ def load_adapter(base: Path, folder: Path) -> SentimentNetwork:
     Raises:
         AdapterError: a file is missing or damaged, or the adapters belong to another base.
     """
-    for name in (ADAPTER, SHAPE):
-        if not (folder / name).is_file():
-            raise AdapterError(
-                f"{folder / name}: is missing; train the adapters with `chengda train sentiment`"
-            )
-    try:
-        shape = read_shape(folder)
-        state = {name: value.float() for name, value in load_file(folder / ADAPTER).items()}
-    except Exception as error:  # safetensors raises plain exceptions of its own
-        raise AdapterError(f"{folder}: adapters cannot be read ({error}); restore the files") from None
-    own = fingerprint(base)
-    if own != shape.base:
-        raise AdapterError(
-            f"{folder}: the adapters belong to base {shape.base}, but {base} is {own}; "
-            "train them again with `chengda train sentiment --data …`"
-        )
+    commands = ["chengda train sentiment", "chengda train sentiment --fresh --data …"]
+    shape, state = read_adapter(folder, AdapterShape, base, fingerprint(base), AdapterError, commands)
     network = new_network(base, shape)
     body = {name.removeprefix("body."): value for name, value in state.items() if name.startswith("body.")}
     set_peft_model_state_dict(network.body, body)

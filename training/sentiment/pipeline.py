@@ -35,6 +35,7 @@ from nlp.sentiment import (
     find_adapter,
     model_dir,
 )
+from training.adapters import ADAPTER, SHAPE
 from training.base.export import RowQuantised
 from training.nlu.export import quantise_quietly
 from training.sentiment.civic import civic_posts
@@ -43,8 +44,6 @@ from training.sentiment.errors import SentimentDataError
 from training.sentiment.fitting import FitSettings, Progress, encode, fit
 from training.sentiment.heads import start_heads
 from training.sentiment.network import (
-    ADAPTER,
-    SHAPE,
     SentimentNetwork,
     load_adapter,
     merged,
