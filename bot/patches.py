@@ -10,7 +10,7 @@ import importlib.machinery
 import logging
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 RASA_VERSION = "3.6.21"
@@ -44,6 +44,8 @@ def apply() -> None:
     quiet_logs()
     compile_action_validator()
     cache_event_types()
+    run_graphs_directly()
+    ask_the_rules_first()
 
 
 def quiet_logs(level: int = logging.WARNING) -> None:
@@ -98,6 +100,113 @@ def cache_event_types() -> None:
 
     Event.resolve_by_type = staticmethod(resolve)
     Event._chengda_cached = True
+
+
+def run_graphs_directly() -> None:
+    """Run a graph's nodes one after the other in an order found once, without dask.
+
+    Replaces `DaskGraphRunner.run` (rasa/engine/runner/dask.py:72), which builds and schedules the graph anew for every
+    prediction, three to five times a turn. Its scheduler is the synchronous one, so the nodes ran in one thread before.
+    """
+    from rasa.engine.exceptions import GraphRunError
+    from rasa.engine.runner.dask import DaskGraphRunner
+
+    if hasattr(DaskGraphRunner.run, "upstream"):
+        return
+
+    def run(
+        self: Any, inputs: dict[str, Any] | None = None, targets: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        wanted = tuple(targets or self._graph_schema.target_names)
+        orders = self.__dict__.setdefault("_chengda_orders", {})
+        if wanted not in orders:
+            orders[wanted] = _in_order(self._graph_schema.nodes, wanted)
+        given: dict[str, Any] = dict.fromkeys(self._instantiated_nodes)
+        self._add_inputs_to_graph(inputs, given)
+        results = {name: given[name] for name in inputs or ()}
+        try:
+            for name, needs in orders[wanted]:
+                results[name] = self._instantiated_nodes[name](*(results.get(need, need) for need in needs))
+        except RuntimeError as error:
+            raise GraphRunError("Error running runner.") from error
+        return {name: results[name][1] for name in wanted}
+
+    run.upstream = DaskGraphRunner.run  # type: ignore[attr-defined]
+    DaskGraphRunner.run = run
+
+
+def _in_order(nodes: Mapping[str, Any], targets: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the nodes that the targets need, each behind all that it needs itself."""
+    ordered: dict[str, tuple[str, ...]] = {}
+
+    def visit(name: str) -> None:
+        if name in ordered or name not in nodes:
+            return
+        needs = tuple(nodes[name].needs.values())
+        for need in needs:
+            visit(need)
+        ordered[name] = needs
+
+    for target in targets:
+        visit(target)
+    return list(ordered.items())
+
+
+def ask_the_rules_first() -> None:
+    """Leave the stories' memory out where a rule is certain: it is the dearer policy and could not win.
+
+    Replaces `MessageProcessor._predict_next_with_tracker` (rasa/core/processor.py:1097). The ensemble takes the highest
+    confidence, then the highest priority; a rule's is 1.0 and 6, memory's at most 1.0 and 3. Where an action was just
+    rejected the ensemble lowers its confidence, so all policies are asked as before.
+    """
+    from rasa.core.policies.ensemble import DefaultPolicyPredictionEnsemble
+    from rasa.core.processor import MessageProcessor
+    from rasa.engine.constants import PLACEHOLDER_TRACKER
+    from rasa.shared.core.events import ActionExecuted, ActionExecutionRejected
+
+    upstream = MessageProcessor._predict_next_with_tracker
+    if hasattr(upstream, "upstream"):
+        return
+
+    def predict(self: Any, tracker: Any) -> Any:
+        if not hasattr(self, "_chengda_rules"):
+            self._chengda_rules = _rules_before_memory(self)
+        acted = (
+            e for e in reversed(tracker.events) if isinstance(e, (ActionExecuted, ActionExecutionRejected))
+        )
+        rejected = isinstance(next(acted, None), ActionExecutionRejected)
+        if self._chengda_rules is None or tracker.followup_action or rejected:
+            return upstream(self, tracker)
+        inputs = {PLACEHOLDER_TRACKER: tracker}
+        found = self.graph_runner.run(inputs=inputs, targets=[self._chengda_rules])[self._chengda_rules]
+        if found.max_confidence < 1.0:
+            return upstream(self, tracker)
+        return DefaultPolicyPredictionEnsemble().combine_predictions([found], tracker, self.domain)
+
+    predict.upstream = upstream  # type: ignore[attr-defined]
+    MessageProcessor._predict_next_with_tracker = predict
+
+
+def _rules_before_memory(processor: Any) -> str | None:
+    """Return the graph node of the rules, or `None` where other policies than memory stand beside them."""
+    from rasa.core.policies.ensemble import DefaultPolicyPredictionEnsemble
+    from rasa.core.policies.memoization import MemoizationPolicy
+    from rasa.core.policies.rule_policy import RulePolicy
+
+    nodes, target = processor.graph_runner._graph_schema.nodes, processor.model_metadata.core_target
+    if target not in nodes or nodes[target].uses is not DefaultPolicyPredictionEnsemble:
+        return None
+    priorities: dict[str, int] = {}
+    for name in nodes[target].needs.values():
+        if name in nodes and issubclass(nodes[name].uses, (RulePolicy, MemoizationPolicy)):
+            config = {**nodes[name].uses.get_default_config(), **nodes[name].config}
+            priorities[name] = int(config["priority"])
+        elif name in nodes and nodes[name].fn == "predict_action_probabilities":
+            return None
+    rules = [name for name in priorities if issubclass(nodes[name].uses, RulePolicy)]
+    if len(rules) != 1 or any(priorities[n] >= priorities[rules[0]] for n in priorities if n != rules[0]):
+        return None
+    return rules[0]
 
 
 class _StubType(type):

@@ -207,3 +207,66 @@ async def test_a_rejected_action_is_left_to_the_policies(
 
     monkeypatch.setitem(brain._actions.executor.actions, "action_handoff", reject)
     assert (await ask(brain, "转人工")).replies
+
+
+TALK = ["你好", "谢谢", "你是谁", "说英文", "hello", "👍", "转人工", "再说一遍", "我家着火了", "lorem ipsum"]
+
+
+async def test_every_prediction_is_the_one_that_rasa_makes(
+    brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rasa.core.processor import MessageProcessor
+    from rasa.engine.runner.dask import DaskGraphRunner
+
+    quick = MessageProcessor._predict_next_with_tracker
+    quick_run = DaskGraphRunner.run
+    compared: list[str] = []
+
+    def both(self: Any, tracker: Any) -> Any:
+        if tracker.followup_action:
+            return quick(self, tracker)
+        with monkeypatch.context() as patch:
+            patch.setattr(DaskGraphRunner, "run", quick_run.upstream)
+            slow = quick.upstream(self, tracker)
+        found = quick(self, tracker)
+        assert found == slow
+        assert found.events == slow.events and found.hide_rule_turn == slow.hide_rule_turn
+        compared.append(found.policy_name)
+        return found
+
+    monkeypatch.setattr(MessageProcessor, "_predict_next_with_tracker", both)
+    for text in TALK:
+        answer = await brain.respond(Message("compared", f"p{next(numbers)}", text))
+        assert all(reply.source != "error" for reply in answer.replies)
+    assert len(compared) >= 2 * len(TALK)
+    assert brain._processor is not None and brain._processor._chengda_rules is not None
+
+
+async def test_memory_is_not_asked_where_a_rule_is_certain(
+    brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rasa.core.policies.memoization import MemoizationPolicy
+
+    asked: list[str] = []
+    original = MemoizationPolicy.predict_action_probabilities
+
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        asked.append("memory")
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(MemoizationPolicy, "predict_action_probabilities", watched)
+    await brain.respond(Message("certain", f"p{next(numbers)}", "谢谢"))
+    assert asked == []
+
+
+async def test_a_part_that_fails_is_an_apology_as_before(
+    brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rasa.core.policies.rule_policy import RulePolicy
+
+    def broken(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(RulePolicy, "_predict", broken)
+    answer = await brain.respond(Message("broken", f"p{next(numbers)}", "谢谢"))
+    assert answer.replies[-1].source == "error"
