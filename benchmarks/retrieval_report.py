@@ -26,6 +26,13 @@ def machine() -> str:
     return f"{processor()}, {os.cpu_count()} cores, load of the machine at the start {load:.1f}"
 
 
+def read_part(name: str) -> str:
+    """Return one part of the report; "" when there is none."""
+    old = OUT.read_text("utf-8") if OUT.exists() else ""
+    found = re.search(f"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", old, re.DOTALL)
+    return found[1] if found else ""
+
+
 def write_part(name: str, text: str) -> None:
     """Replace one part of the report."""
     old = OUT.read_text("utf-8") if OUT.exists() else "# Retrieval\n\nMade by `benchmarks/retrieval.py`.\n"

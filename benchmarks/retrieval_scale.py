@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import psutil
-from retrieval_report import ROOT, machine, write_part
+from retrieval_report import ROOT, machine, read_part, write_part
 
 DIMENSION, QUERIES, TOP = 384, 200, 10
 VOCABULARY, WORDS, PASSAGES = 200_000, 20, 5
@@ -269,8 +270,9 @@ def child(what: str, count: int, folder: Path, kind: str = "") -> dict[str, Any]
 
 
 def scale(sizes: list[int], kinds: list[str]) -> None:
-    """Measure cost by size and write the table."""
-    note = machine()
+    """Measure cost by size and write the table; rows of sizes that are not measured now stay as they are."""
+    note = f"Measured last: {', '.join(f'{count:,}' for count in sizes)}; {machine()}"
+    kept = [line for line in read_part("scale").splitlines() if _count_of(line) not in (0, *sizes)]
     rows: list[dict[str, Any]] = []
     for count in sizes:
         with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as name:
@@ -302,16 +304,23 @@ def scale(sizes: list[int], kinds: list[str]) -> None:
     lines = [
         "## Cost by size",
         "",
-        f"384 dimensions, top {TOP}, one question at a time on one thread; building uses all cores. {note}.",
+        f"{DIMENSION} dimensions, top {TOP}, one question at a time on one thread; building uses all cores. {note}.",
         "",
         "| passages | index | build s | open s | RSS MB | file MB | p50 ms | p95 ms | recall of exact | finds its article |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
+    measured = []
     for row in rows:
         cells = [f"{row['count']:,}", row["what"]]
         cells += [f"{row[key]:.{digits}f}" if key in row else "–" for key, digits in columns]
-        lines.append("| " + " | ".join(cells) + " |")
-    write_part("scale", "\n".join(lines))
+        measured.append("| " + " | ".join(cells) + " |")
+    write_part("scale", "\n".join([*lines, *sorted([*kept, *measured], key=_count_of)]))
+
+
+def _count_of(line: str) -> int:
+    """Return how many passages a row of the table is about; 0 for any other line."""
+    found = re.match(r"\| ([\d,]+) \|", line)
+    return int(found[1].replace(",", "")) if found else 0
 
 
 if __name__ == "__main__":
