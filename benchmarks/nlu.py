@@ -26,11 +26,11 @@ import numpy as np
 from benchmarks.nlu_page import write_page
 from nlp.joint import JointModel
 from nlp.joint_manifest import MANIFEST
+from training.nlu.config import read_settings
 from training.nlu.data import OOS_LABELS, DataSet, Example, load_data
 from training.nlu.evaluation import damaged, evaluate, language_of
 from training.nlu.metrics import accuracy, calibration_error, per_label, reliability, separation
 from training.nlu.pipeline import train
-from training.nlu.settings import Augmentation, TrainSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 _TIMED, _PASSES = 100, 5
@@ -56,10 +56,11 @@ class Chengda:
     def fit(self, examples: Sequence[Example]) -> None:
         """Train into a folder and load what runs in the server: the int8 graph."""
         if not (self._reuse and (self._folder / MANIFEST).is_file()):
-            settings = TrainSettings(
+            settings = read_settings(
+                None,
+                own_data=self._own,
                 base=ROOT / "nlp" / "base",
-                augmentation=Augmentation() if self._own else Augmentation.off(),
-                clean_labels="off" if self._own else "auto",
+                clean_labels="off" if self._own else None,
             )
             names = ROOT / "bot" / "data" / "gazetteer" / "city.csv" if self._own else None
             self._folder.mkdir(parents=True)

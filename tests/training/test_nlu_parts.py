@@ -130,6 +130,14 @@ def test_settings_file_with_unknown_key_names_the_nearest(tmp_path: Path) -> Non
         read_settings(None, own_data=True, base=Path("b"), method="magic")
 
 
+def test_layers_are_kept_for_our_own_data_only_and_the_file_has_the_last_word(tmp_path: Path) -> None:
+    assert read_settings(None, own_data=True, base=Path("b")).kept_layers == 2
+    assert read_settings(None, own_data=False, base=Path("b")).kept_layers == 0
+    path = tmp_path / "train.yml"
+    path.write_text("frozen_layers: 1\n", encoding="utf-8")
+    assert {read_settings(path, own_data=own, base=Path("b")).kept_layers for own in (True, False)} == {1}
+
+
 def test_settings_fit_the_size_of_the_data() -> None:
     settings = TrainSettings(base=Path("b"))
     small, large = settings.fitted(200, 10), settings.fitted(100_000, 150)

@@ -98,9 +98,9 @@ def test_adversarial_training_keeps_the_word_table_trained(tmp_path: Path) -> No
     (base / "base" / "config.json").write_text(json.dumps(config))
     body = load_body(base / "base")
     network = JointNetwork(body, 3, 2, "mean", 0.1)
-    kept = _adapted(network, TrainSettings(base=base / "base", fgm=0.5), 1)
+    kept = _adapted(network, TrainSettings(base=base / "base", frozen_layers=2, fgm=0.5), 1)
     assert kept.body.get_input_embeddings().weight.requires_grad
-    kept = _adapted(network, TrainSettings(base=base / "base"), 1)
+    kept = _adapted(network, TrainSettings(base=base / "base", frozen_layers=2), 1)
     assert not kept.body.get_input_embeddings().weight.requires_grad
 
 

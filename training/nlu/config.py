@@ -13,6 +13,9 @@ from ruamel.yaml.error import YAMLError
 from training.nlu.errors import NluTrainingError
 from training.nlu.settings import Augmentation, Method, TrainSettings
 
+# Keeping layers saves a quarter of the training; on others' larger sets it costs accuracy (benchmarks/nlu.md).
+_OWN_FROZEN_LAYERS = 2
+
 
 class TrainingConfigError(NluTrainingError):
     """A training setting is unknown or wrong."""
@@ -23,7 +26,8 @@ def read_settings(config: Path | None, *, own_data: bool, **given: Any) -> Train
 
     Args:
         config: file whose keys are fields of `TrainSettings`, `augmentation:` holding those of `Augmentation`.
-        own_data: whether the data are the city's own; others' are not augmented unless the file says so.
+        own_data: whether the data are the city's own; others' are not augmented and train every layer unless the
+            file says otherwise.
         given: fields of `TrainSettings`.
 
     Raises:
@@ -60,6 +64,8 @@ def read_settings(config: Path | None, *, own_data: bool, **given: Any) -> Train
         raise TrainingConfigError(
             f"{where}: `augmentation` must be `false` or hold keys such as `typos: 0.1`"
         )
+    if own_data:
+        values.setdefault("frozen_layers", _OWN_FROZEN_LAYERS)
     try:
         return TrainSettings(augmentation=chosen, **values)
     except TypeError as error:

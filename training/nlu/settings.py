@@ -66,7 +66,7 @@ class TrainSettings:
     max_tokens: int | None = None
     dev_share: float | None = None
     freeze_embeddings: bool = False
-    frozen_layers: int = 2
+    frozen_layers: int = 0
     average: float = 0.99
     fgm: float = 0.0
     r_drop: float = 0.0
