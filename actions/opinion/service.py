@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from filelock import FileLock, Timeout
 from sqlalchemy import insert, update
+from threadpoolctl import threadpool_limits
 
 from actions.opinion.alarm_book import AlarmBook
 from actions.opinion.charts import trend_chart
@@ -114,10 +115,10 @@ class OpinionService:
         except Timeout:
             raise WriterBusyError(lock.lock_file) from None
         try:
-            yield Pipeline(
-                self.store, Door.open(self.data_dir / "opinion", self.section.max_chars), self.judge(), self.section,
-                self.alarm_book,
-            )  # fmt: skip
+            door, judge = Door.open(self.data_dir / "opinion", self.section.max_chars), self.judge()
+            # Small products of matrices, on threads of their own, would take cores from the network's threads.
+            with threadpool_limits(1):
+                yield Pipeline(self.store, door, judge, self.section, self.alarm_book)
         finally:
             lock.release()
 
