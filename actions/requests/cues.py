@@ -114,6 +114,11 @@ FIELDS = {
     "request_category": re.compile(r"类别|类型|分类|事项|category|type of", _I),
     "request_details": re.compile(r"描述|内容|情况|详情|description|details|what happened", _I),
 }
+_HOUSE_NUMBER = re.compile(
+    r"(?:门牌号?码?|(?:house|street|building) number|(?:at|is) (?:number|no\.?))\s*(?:应该|其实)?(?:是|为|is|should be|to)?\s*[:：]?\s*"
+    r"(?P<number>\d{1,5}[a-z]?)(?![\d:：.-])",
+    _I,
+)
 _NEGATED = re.compile(r"(?:不是|不在|并非|别|not(?: on| at| in)?|isn'?t(?: on| at)?)\s*(?:the\s*)?$", _I)
 _DETAIL = re.compile(
     r"^(?:我)?(?:想|要)?(?:再)?补充(?:一下|说明|一点)?|^追加(?:一下|说明)?|^(?:add(?: this| a detail| that| to it)?\b|also note|additional(?:ly)?\b|more details?\b|update:)",
@@ -217,6 +222,12 @@ def is_bare(text: str) -> bool:
 def field_named(text: str) -> str | None:
     """Return the form's slot that a text names ("地点", "my phone number"), or `None`."""
     return next((slot for slot, words in FIELDS.items() if words.search(text)), None)
+
+
+def house_number(text: str) -> str | None:
+    """Return the house number that a text gives by that name: "门牌号是17号", "no, it is at number 17"."""
+    match = _HOUSE_NUMBER.search(text)
+    return match["number"] if match else None
 
 
 def wants_follow(text: str) -> bool | None:

@@ -35,9 +35,18 @@ _BESIDE = re.compile(
     r"|(?:[上边侧段]|的)?(?:靠近|临近|挨着|近|在)?)\s*",
     re.IGNORECASE,
 )
+_HOUSE_NUMBER = re.compile(r"\d{1,5}[a-z]?(?=号)|(?<= )\d{1,5}[a-z]?$|^\d{1,5}[a-z]?(?= )", re.IGNORECASE)
 NEAR_M = 1500.0
 # A landmark this far outside the district that is named with it contradicts it.
 _DISTRICTS = {"street": False, "place": True, "building": True, "stop": False, "intersection": False}
+
+
+def with_house_number(place: Place, number: str) -> Place:
+    """Return a place with another house number, or with one where it had none."""
+    text, replaced = _HOUSE_NUMBER.subn(number, place.text, count=1)
+    if not replaced:
+        text = f"{text}{number}号" if has_han(text) else f"{text} {number}"
+    return replace(place, text=text)
 
 
 @dataclass(frozen=True)

@@ -143,9 +143,14 @@ class Answers:
         named = cues.field_named(text)
         if named and self.corrections.correct(draft, turn, outcome):
             return True
+        if cues.house_number(text) and self.corrections.correct(draft, turn, outcome):
+            return True
         if cues.is_no(text, turn.intent) or cues.is_correction(text):
             draft.offer = {"what": "change"}
             outcome.notes.append(wording.what_to_change(turn.language))
+            return True
+        if cues.is_skip(text):
+            # Nothing is left to skip; the confirmation is asked for again.
             return True
         if len(text) <= LONGEST_PLACE and self.places.named(turn) and turn.intent not in KINDS:
             return self.places.see(draft, turn, outcome, renew=True)

@@ -10,6 +10,7 @@ from actions.requests.draft import CATEGORY, DETAILS, PLACE, Draft
 from actions.requests.form.categories import CategoryFilling
 from actions.requests.form.exchange import Outcome, Turn
 from actions.requests.form.places import LONGEST_PLACE, PlaceFilling
+from actions.requests.places import with_house_number
 from actions.requests.records import Place
 
 
@@ -40,6 +41,13 @@ class Corrections:
         if contact:
             draft.contact = contact
             outcome.notes.append(wording.changed("contact", contact, turn.language))
+            return True
+        number, place = cues.house_number(text), draft.where()
+        if number and place is not None and not self.places.named(turn):
+            before, renumbered = draft.place, with_house_number(place, number)
+            draft.set_place(renumbered)
+            outcome.notes.append(wording.changed("place", renumbered.text, turn.language))
+            self._contradicted(draft, before, turn.language)
             return True
         named = cues.field_named(text)
         if named != DETAILS and self.places.named(turn) and (draft.place or draft.description):

@@ -126,7 +126,7 @@ class Form:
             return self.categories.chosen(draft, text) is not None
         if slot == PLACE:
             return cues.is_unknown(text) or self.places.sounds_like_one(text)
-        return slot == CONFIRMATION and cues.is_yes(text, turn.intent)
+        return slot == CONFIRMATION and (cues.is_yes(text, turn.intent) or cues.is_skip(text))
 
     def _is_circumstance(self, draft: Draft, turn: Turn, slot: str) -> bool:
         """Return whether a message tells only where or when, and answers nobody else's question."""

@@ -75,13 +75,12 @@ def test_a_crash_between_the_stores_tells_nobody_twice_and_nobody_never(board: B
     assert sorted(who for who, _ in board.sent()) == [f"c{n}" for n in range(5)]
 
 
-def test_more_than_one_portion_of_people_are_told(board: Board) -> None:
-    # They are told 500 at a time.
-    for number in range(600):
+def test_thousands_are_told(board: Board) -> None:
+    for number in range(1200):
         board.subscribe(f"c{number}")
     notice = board.service.publish(draft(), "li")
-    assert board.service.deliver() == 600
-    assert board.store.reached(notice.id) == 600
+    assert board.service.deliver() == 1200
+    assert board.store.reached(notice.id) == 1200
 
 
 def test_a_cancelled_notice_is_taken_back_where_it_was_told(board: Board) -> None:

@@ -11,6 +11,7 @@ import pytest
 from actions.requests import ongoing, wording
 from actions.requests.draft import CONFIRMATION, CONTACT, DETAILS, PLACE, Draft
 from actions.requests.form import Form, Turn
+from actions.requests.places import with_house_number
 from actions.requests.records import NewRequest, Place
 from actions.requests.service import RequestService
 from tests.actions.requests.conftest import photo_bytes
@@ -327,6 +328,42 @@ def test_a_demand_that_has_nothing_to_do_with_it_is_not_written_down(
     draft = begin(service)
     asked = turn(text, 1, "out_of_scope", requested=CONTACT, confidence=0.9)
     assert not Form(service).take(draft, asked).handled
+
+
+@pytest.mark.parametrize("slot", [CONTACT, CONFIRMATION])
+@pytest.mark.parametrize(
+    "text", ["no, the house number is 17", "不对，门牌号是17号", "wait, it is at number 17"]
+)
+def test_a_house_number_set_right_is_neither_a_no_nor_lost(
+    service: RequestService, slot: str, text: str
+) -> None:
+    draft = begin(service, "pothole on Renmin Road 15")
+    outcome = Form(service).take(draft, turn(text, 1, "deny", requested=slot, confidence=0.9))
+    assert outcome.handled and draft.contact is None and draft.decision is None
+    assert draft.place is not None and draft.place["text"] == "Renmin Road 17"
+    assert "(correction: the place is Renmin Road 17)" in (draft.description or "")
+
+
+@pytest.mark.parametrize("text", ["skip", "跳过"])
+def test_nothing_is_thrown_away_by_a_skip_when_all_is_told(service: RequestService, text: str) -> None:
+    draft = begin(service, "pothole on Renmin Road, call 13800138000")
+    said = turn(text, 1, "restart_conversation", requested=CONFIRMATION, confidence=0.5)
+    assert Form(service).take(draft, said).handled
+    assert draft.decision is None and draft.contact == "13800138000"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("和平路15号", "和平路17号"),
+        ("和平路", "和平路17号"),
+        ("12路和平路站", "12路和平路站17号"),
+        ("Heping Road", "Heping Road 17"),
+        ("15b Heping Road", "17 Heping Road"),
+    ],
+)
+def test_a_place_takes_another_house_number(before: str, after: str) -> None:
+    assert with_house_number(Place(before), "17").text == after
 
 
 def test_what_was_told_so_far_is_told_again(service: RequestService) -> None:
